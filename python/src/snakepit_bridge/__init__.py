@@ -1,0 +1,16 @@
+"""The Python side of Snakepit: what an adapter may import; must not import the runtime."""
+
+from ._api import BaseAdapter, CallContext, Cancelled, current_call, tool
+from ._lower import RawArray
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BaseAdapter",
+    "CallContext",
+    "Cancelled",
+    "RawArray",
+    "__version__",
+    "current_call",
+    "tool",
+]

@@ -1,0 +1,186 @@
+"""Finding and importing an adapter; must not know connections, calls or forking."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from types import ModuleType
+from typing import Any, Mapping, NamedTuple, Sequence
+
+from ._commands import Command, class_commands, module_commands, pick_class
+from ._errors import describe, error_of
+
+_TOOL_HINT = "decorate methods with @tool (from snakepit_bridge import tool), or write public module functions"
+
+
+class AdapterError(Exception):
+    """The adapter cannot be used; `error` is the body of FAILED."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.error = error
+
+
+class Adapter(NamedTuple):
+    """An imported adapter: either a class, of which each lane makes an instance, or a module of functions."""
+
+    module: ModuleType
+    owner: type | None
+    commands: list[Command]
+    arguments: Mapping[str, Any]
+
+
+def load(spec: str, paths: Sequence[str], preload: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
+    """Import `preload` and the adapter `spec` names. Raises `AdapterError`."""
+    location, class_name = _split(spec)
+    is_file = location.endswith(".py") or "/" in location
+    # As `python file.py` and `python -m module` would have it. The bridge itself goes last: it must shadow nothing.
+    first = [os.path.dirname(os.path.abspath(location))] if is_file else [os.getcwd()]
+    own = sys.path[:1]
+    sys.path[:] = [*first, *paths, *sys.path[1:], *own] if is_file else [*paths, *first, *sys.path[1:], *own]
+    sys.argv[:] = [location]
+    for name in preload:
+        _import(name, "preload module")
+    module = _import_file(location) if is_file else _import(location, "adapter module")
+    owner = _named_class(module, class_name, location) if class_name else pick_class(module)
+    if owner is not None:
+        commands = class_commands(owner)
+        subject: Any = owner
+    else:
+        commands = _checked(module_commands, module, location)
+        subject = getattr(module, "setup", None)
+    if not commands:
+        raise _invalid("%s offers no command" % _called(location, owner), _hint(module))
+    _check_arguments(location, owner, subject, arguments)
+    return Adapter(module, owner, commands, arguments)
+
+
+def _split(spec: str) -> Any:
+    location, colon, class_name = spec.rpartition(":")
+    if colon and class_name.isidentifier():
+        return location, class_name
+    return spec, None
+
+
+def _import(name: str, what: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and _is_prefix(error.name, name):
+            raise AdapterError(
+                error_of(
+                    "adapter_not_found" if what == "adapter module" else "adapter_import",
+                    "there is no %s %r; looked in %s" % (what, name, ", ".join(map(repr, sys.path[:-1]))),
+                    "is it installed for %s? A file is named by its path: './%s.py'"
+                    % (sys.executable, name.replace(".", "/")),
+                )
+            ) from None
+        raise AdapterError(describe(error, "adapter_import", _import_hint(error))) from None
+
+
+def _is_prefix(missing: str | None, name: str) -> bool:
+    """Whether it is the module itself or its package that is missing, rather than something it imports."""
+    return missing is not None and (name == missing or name.startswith(missing + "."))
+
+
+def _import_file(location: str) -> ModuleType:
+    path = os.path.abspath(location)
+    if not os.path.isfile(path):
+        raise AdapterError(error_of("adapter_not_found", "there is no file %r" % path, "is the path right?"))
+    name = os.path.splitext(os.path.basename(path))[0]
+    existing = sys.modules.get(name)
+    if existing is not None:
+        origin = getattr(existing, "__file__", None)
+        if origin is not None and os.path.abspath(origin) == path:
+            return existing  # a preload imported it
+        # A file called random.py: the adapter must not replace what others have imported under that name.
+        name = "snakepit_adapter_" + name
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        raise AdapterError(error_of("adapter_not_found", "%r is not a Python file" % path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException as error:
+        raise AdapterError(describe(error, "adapter_import", _import_hint(error))) from None
+    return module
+
+
+def _import_hint(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError):
+        return "install it for %s, or point the pool at the interpreter that has it" % sys.executable
+    if isinstance(error, SystemExit):
+        return "the module called sys.exit() while it was imported"
+    return None
+
+
+def _named_class(module: ModuleType, name: str, location: str) -> type:
+    found = getattr(module, name, None)
+    if found is None:
+        classes = sorted(key for key, value in vars(module).items() if isinstance(value, type))
+        raise AdapterError(
+            error_of(
+                "adapter_not_found",
+                "%s has no class %s" % (location, name),
+                "its classes: " + ", ".join(classes) if classes else "it has no classes at all",
+            )
+        )
+    if not isinstance(found, type):
+        raise _invalid("%s:%s is not a class" % (location, name), "name a class, or only the module")
+    return found
+
+
+def _called(location: str, owner: type | None) -> str:
+    return location if owner is None else "class %s of %s" % (owner.__name__, location)
+
+
+def _hint(module: ModuleType) -> str:
+    classes = [
+        key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+    if len(classes) > 1:
+        return "%s; or name one of its classes: %s" % (_TOOL_HINT, ", ".join(classes))
+    return _TOOL_HINT
+
+
+def _invalid(message: str, hint: str) -> AdapterError:
+    return AdapterError(error_of("adapter_invalid", message, hint))
+
+
+def _checked(function: Any, module: ModuleType, location: str) -> list[Command]:
+    try:
+        commands: list[Command] = function(module)
+    except LookupError as error:
+        raise _invalid("%s: %s" % (location, error.args[0]), "correct __all__") from None
+    return commands
+
+
+def _check_arguments(location: str, owner: type | None, subject: Any, arguments: Mapping[str, Any]) -> None:
+    """Find a constructor that does not fit now, once, rather than in every worker."""
+    import inspect
+
+    if subject is None:
+        if arguments:
+            raise _invalid(
+                "%s was given arguments (%s) but is a plain module" % (location, ", ".join(map(str, arguments))),
+                "define setup(%s) in it, or use a class" % ", ".join(map(str, arguments)),
+            )
+        return
+    try:
+        signature = inspect.signature(subject)
+    except (TypeError, ValueError):
+        return  # written in C: it will tell by itself
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        name = "setup" if owner is None else owner.__name__
+        given = ", ".join(map(str, arguments)) or "none"
+        raise _invalid(
+            "%s%s does not fit the arguments (%s): %s" % (name, signature, given, error),
+            "the pool's adapter_args are the keyword arguments of the constructor",
+        ) from None

@@ -1,0 +1,141 @@
+"""What adapter authors use: `BaseAdapter`, `tool`, `current_call`; must not know frames or connections."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Mapping, NamedTuple, TypeVar, overload
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+TOOL_MARK = "__snakepit_tool__"
+
+
+class Cancelled(KeyboardInterrupt):
+    """Raised inside a command whose caller no longer wants the answer.
+
+    Catch it only to clean up, then re-raise. It is a `KeyboardInterrupt` because that is what code in between, asyncio's
+    event loop above all, lets pass from any point; it swallows other exceptions that arrive out of the blue.
+    """
+
+
+class ToolInfo(NamedTuple):
+    """What `@tool` remembers about a function."""
+
+    name: str | None
+    description: str | None
+
+
+@overload
+def tool(function: _F) -> _F: ...
+
+
+@overload
+def tool(
+    function: str | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    supports_streaming: bool = False,
+    required_variables: Any | None = None,
+) -> Callable[[_F], _F]: ...
+
+
+def tool(
+    function: Any = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    supports_streaming: bool = False,
+    required_variables: Any | None = None,
+) -> Any:
+    """Make a function or a method a command: `@tool`, or `@tool(name=..., description=...)`.
+
+    `supports_streaming` and `required_variables` are accepted for adapters of the original Snakepit and mean nothing:
+    any generator can be streamed.
+    """
+    if isinstance(function, str):  # the original took the description as its first argument
+        description = function
+        function = None
+
+    def mark(marked: _F) -> _F:
+        # A staticmethod or classmethod of Python 3.8 takes no attributes of its own, its function does.
+        setattr(getattr(marked, "__func__", marked), TOOL_MARK, ToolInfo(name, description))
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+class BaseAdapter:
+    """An optional base for adapters. Any class with `@tool` methods will do.
+
+    One instance serves one lane for as long as the lane lives and is never used by two threads.
+    """
+
+    arguments: Mapping[str, Any] = {}
+
+    def __init__(self, **arguments: Any) -> None:
+        self.arguments = arguments
+
+    def initialize(self) -> Any:
+        """Prepare this instance, after the fork: connections, models, warm-up. May be `async`."""
+
+    def cleanup(self) -> Any:
+        """Release what `initialize` took, when the worker stops in good order. May be `async`."""
+
+
+class CallContext:
+    """The call in progress, as its caller described it."""
+
+    __slots__ = ("_requested", "command", "deadline", "id", "session", "traceparent")
+
+    def __init__(
+        self,
+        ident: int,
+        command: str,
+        context: Mapping[str, Any],
+        requested: Callable[[int], bool],
+    ) -> None:
+        self.id = ident
+        self.command = command
+        self.session: str | None = context.get("session")
+        self.traceparent: str | None = context.get("traceparent")
+        deadline = context.get("deadline")
+        self.deadline: float | None = None if deadline is None else deadline / 1e9
+        self._requested = requested
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller gave up on this call. Long loops in other threads may ask."""
+        return self._requested(self.id)
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, negative when it has passed, None without one."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+    def __repr__(self) -> str:
+        return "CallContext(id=%d, command=%r, session=%r)" % (self.id, self.command, self.session)
+
+
+class Lanes:
+    """Which thread serves which lane; the one place where user threads meet the runtime."""
+
+    def __init__(self) -> None:
+        self.by_thread: dict[int, Any] = {}
+        self.sole: Any = None
+
+    def here(self) -> Any:
+        """The lane of this thread; with a single lane, that lane for every thread."""
+        return self.sole or self.by_thread.get(threading.get_ident())
+
+
+LANES = Lanes()
+
+
+def current_call() -> CallContext | None:
+    """The call this thread is working for, or None outside of one.
+
+    In a worker with one lane that is the call in progress, from whichever thread one asks.
+    """
+    lane = LANES.here()
+    return None if lane is None else lane.current_call()

@@ -1,0 +1,175 @@
+"""Interrupting user code, and nothing but user code, from the control thread; must not know frames or adapters.
+
+A gate stands between one lane and the thread that asks for cancellations. User code runs only while the gate is armed
+for its call, so an interruption that comes late finds the gate disarmed and does nothing. Every ordering below is
+"write mine, then read theirs" on both sides, so that at least one of the two sees the other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Mapping, Sequence
+
+from ._api import Cancelled
+
+
+class Gate:
+    """The gate of a lane on the main thread, which SIGINT interrupts.
+
+    Python runs signal handlers in the main thread, between two of its own steps: the handler's checks cannot race.
+    """
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.running = 0
+        """The call being served, 0 between calls."""
+        self.armed = 0
+        """The call whose user code may be interrupted at this very moment."""
+        self.requested = 0
+        """The last call of this lane that was asked to stop."""
+        self.raised = 0
+        """The last call that was interrupted: once each, so that clean-up code is left in peace."""
+        self.early: deque[int] = deque(maxlen=64)
+        """Cancelled before they were seen here: control overtakes the lane. Ids of ended calls do no harm."""
+        self.task: Callable[[], Any] | None = None
+        """Cancels the coroutine in progress; callable from any thread."""
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_out, False)
+        os.set_blocking(self._wake_in, False)
+
+    # Lane side.
+
+    def call(self, ident: int, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run user code so that it can be interrupted."""
+        try:
+            self.armed = ident
+            if self.early and ident in self.early:
+                self.requested = self.raised = ident
+                raise Cancelled("cancelled before it started")
+            return function(*args, **kwargs)
+        finally:
+            self.armed = 0
+
+    def settle(self) -> None:
+        """After this, nothing raises `Cancelled` in this thread until the gate is armed again."""
+        self.armed = 0
+
+    def is_requested(self, ident: int) -> bool:
+        """Whether the call was asked to stop."""
+        return self.requested == ident or ident in self.early
+
+    def shielded(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run the runtime's own code out of user code's context: interrupted halfway it would corrupt a connection."""
+        armed = self.armed
+        if not armed:
+            return function(*args)
+        self._disarm()
+        try:
+            return function(*args)
+        finally:
+            self.armed = armed
+            if self.requested == armed and self.raised != armed:
+                self.raised = armed
+                raise Cancelled
+
+    @property
+    def wake_descriptor(self) -> int:
+        """Readable when a cancellation was asked for since `drain`."""
+        return self._wake_in
+
+    def drain(self) -> None:
+        """Forget past wake-ups."""
+        try:
+            os.read(self._wake_in, 512)
+        except BlockingIOError:
+            pass
+
+    def _disarm(self) -> None:
+        self.armed = 0
+
+    # Control side.
+
+    def request(self, ident: int) -> None:
+        """Ask the call to stop, if it runs here or will."""
+        self.early.append(ident)
+        if self.running == ident:
+            self.requested = ident
+            self._interrupt(ident)
+            task = self.task
+            if task is not None:
+                try:
+                    task()
+                except RuntimeError:
+                    pass  # its loop ended meanwhile
+            try:
+                os.write(self._wake_out, b"!")
+            except OSError:
+                pass  # full, hence readable already
+
+    def _interrupt(self, ident: int) -> None:
+        signal.pthread_kill(self.thread, signal.SIGINT)
+
+    def on_signal(self, _signum: int, _frame: Any) -> None:
+        """The SIGINT handler. A SIGINT that nobody of ours sent changes nothing."""
+        armed = self.armed
+        if armed and armed == self.requested and armed != self.raised:
+            self.raised = armed
+            raise Cancelled
+
+
+class ThreadGate(Gate):
+    """The gate of a lane on another thread, which an asynchronous exception interrupts.
+
+    Such an exception is raised at some later step of the thread, so that disarming is not enough: `sending` tells
+    whether one may be on its way, and a step of Python code lets it arrive before we go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sending = False
+
+    def settle(self) -> None:
+        while True:
+            try:
+                self._disarm()
+                return
+            except Cancelled:
+                continue  # the answer is made up already
+
+    def _disarm(self) -> None:
+        self.armed = 0
+        while self.sending:
+            time.sleep(0)
+        _step()
+
+    def _interrupt(self, ident: int) -> None:
+        self.sending = True
+        if self.armed == ident and self.raised != ident:
+            self.raised = ident
+            _raise_in(self.thread)
+        self.sending = False
+
+
+def _step() -> None:
+    """A call and a loop: the interpreter delivers pending exceptions at both."""
+    for _ in (1, 2):
+        pass
+
+
+def _load() -> Callable[[int], Any]:
+    try:
+        import ctypes
+
+        raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        raise_in.argtypes = [ctypes.c_ulong, ctypes.py_object]
+        raise_in.restype = ctypes.c_int
+    except Exception:  # built without ctypes: the host's deadline kills instead
+        return lambda thread: None
+    return lambda thread: raise_in(thread, Cancelled)
+
+
+_raise_in = _load()

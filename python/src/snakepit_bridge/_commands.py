@@ -1,0 +1,155 @@
+"""Which functions of an adapter are commands, and how they present themselves; must not import or call them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from types import FunctionType, ModuleType
+from typing import Any, Callable, NamedTuple
+
+from ._api import TOOL_MARK, BaseAdapter, ToolInfo
+
+_HOOKS = frozenset(("setup", "cleanup"))
+
+
+class Command(NamedTuple):
+    """A command: under which attribute the adapter offers it, and what HELLO says about it."""
+
+    name: str
+    attribute: str
+    signature: str
+    doc: str
+    stream: bool
+    is_async: bool
+
+    def public(self) -> dict[str, Any]:
+        """Its entry in HELLO and READY."""
+        return {"name": self.name, "signature": self.signature, "doc": self.doc, "stream": self.stream}
+
+
+def pick_class(module: ModuleType) -> type | None:
+    """The class a module stands for if nobody names one: its only adapter, or its only class with tools."""
+    own = [value for value in vars(module).values() if _is_own_class(value, module)]
+    adapters = [found for found in dict.fromkeys(own) if issubclass(found, BaseAdapter)]
+    if len(adapters) == 1:
+        return adapters[0]
+    with_tools = [found for found in dict.fromkeys(own) if _marks(found)]
+    return with_tools[0] if len(with_tools) == 1 else None
+
+
+def class_commands(owner: type) -> list[Command]:
+    """The `@tool` methods of a class."""
+    return [_command(attribute, mark, owner) for attribute, mark in _marks(owner).items()]
+
+
+def module_commands(module: ModuleType) -> list[Command]:
+    """The functions `__all__` lists, or else the public functions defined in the module; always its tools.
+
+    Raises LookupError if `__all__` lists what is not there.
+    """
+    listed = getattr(module, "__all__", None)
+    space = vars(module)
+    chosen: dict[str, ToolInfo] = {}
+    if listed is not None:
+        for name in listed:
+            if not hasattr(module, name):
+                raise LookupError("__all__ lists %r, which it does not define" % (name,))
+            value = getattr(module, name)
+            if callable(value) and not isinstance(value, type) and name not in _HOOKS:
+                chosen[name] = _mark_of(value) or ToolInfo(None, None)
+    for name, value in space.items():
+        mark = _mark_of(value)
+        if mark is not None and name not in chosen:
+            chosen[name] = mark
+        elif listed is None and not name.startswith("_") and name not in _HOOKS and _is_own_function(value, module):
+            chosen[name] = mark or ToolInfo(None, None)
+    return [_command(attribute, mark, module) for attribute, mark in chosen.items()]
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The signature, its annotations as written rather than as evaluated."""
+    try:
+        if sys.version_info >= (3, 14):
+            import annotationlib
+
+            return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
+    static = inspect.getattr_static(owner, attribute)
+    function = getattr(owner, attribute)
+    signature = signature_of(function)
+    if signature is not None and isinstance(owner, type) and isinstance(static, FunctionType):
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+    doc = mark.description or inspect.getdoc(function) or ""
+    lines = [line.strip() for line in doc.splitlines() if line.strip()]
+    unwrapped = inspect.unwrap(function)
+    return Command(
+        mark.name or attribute,
+        attribute,
+        _shown(signature),
+        lines[0][:500] if lines else "",
+        inspect.isgeneratorfunction(unwrapped) or inspect.isasyncgenfunction(unwrapped),
+        inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped),
+    )
+
+
+class _Verbatim:
+    """An annotation that is text already and shows without quotes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _shown(signature: inspect.Signature | None) -> str:
+    if signature is None:
+        return "(...)"
+
+    def bare(annotation: Any) -> Any:
+        return _Verbatim(annotation) if isinstance(annotation, str) else annotation
+
+    try:
+        parameters = [each.replace(annotation=bare(each.annotation)) for each in signature.parameters.values()]
+        text = str(signature.replace(parameters=parameters, return_annotation=bare(signature.return_annotation)))
+    except Exception:  # the repr of a default value may do anything
+        return "(...)"
+    return text if len(text) <= 2000 else text[:1997] + "..."
+
+
+def _mark_of(value: Any) -> ToolInfo | None:
+    if isinstance(value, type):
+        return None
+    try:
+        mark = getattr(getattr(value, "__func__", value), TOOL_MARK, None)
+    except Exception:  # module attributes with a __getattr__ of their own
+        return None
+    return mark if isinstance(mark, ToolInfo) else None
+
+
+def _marks(owner: type) -> dict[str, ToolInfo]:
+    """The tools of a class in the order of definition; an override of a tool is a tool."""
+    marks: dict[str, ToolInfo] = {}
+    for base in reversed(owner.__mro__):
+        for name, value in vars(base).items():
+            mark = _mark_of(value)
+            if mark is not None:
+                marks[name] = mark
+    return {name: mark for name, mark in marks.items() if callable(getattr(owner, name, None))}
+
+
+def _is_own_class(value: Any, module: ModuleType) -> bool:
+    return isinstance(value, type) and value.__module__ == module.__name__
+
+
+def _is_own_function(value: Any, module: ModuleType) -> bool:
+    if isinstance(value, type) or not callable(value):
+        return False
+    if not (inspect.isroutine(value) or hasattr(value, "__wrapped__")):  # plain, or decorated as lru_cache does
+        return False
+    return getattr(value, "__module__", None) == module.__name__

@@ -1,0 +1,92 @@
+"""Running what a command returned instead of a value: coroutines and generators; must not know connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from typing import Any, Callable
+
+from ._cancel import Gate
+
+LAZY = (Generator, Coroutine, AsyncGenerator)
+
+
+class Driver:
+    """One lane's event loop, made when the first coroutine needs it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._loop: Any = None
+
+    def complete(self, result: Any) -> Any:
+        """Run a lazy result to its end; other values are returned as they are."""
+        if isinstance(result, Generator):
+            return list(result)
+        if isinstance(result, Coroutine):
+            return self.run(result)
+        if isinstance(result, AsyncGenerator):
+            return self.run(_collect(result))
+        return result
+
+    def run(self, coroutine: Any) -> Any:
+        """Run a coroutine. It is cancelled as asyncio does it, not by an exception out of the blue."""
+        gate = self._gate
+        ident = gate.running
+        try:
+            # An exception raised in the event loop's own code would leave it in pieces.
+            gate._disarm()
+            loop = self._loop or self._make_loop()
+            task = loop.create_task(coroutine)
+        except BaseException:
+            coroutine.close()
+            raise
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        gate.task = cancel
+        try:
+            if ident and gate.is_requested(ident):
+                task.cancel()
+            return loop.run_until_complete(task)
+        finally:
+            gate.task = None
+
+    def step(self, result: Any) -> Callable[[], Any] | None:
+        """How to get the next item of a lazy sequence; it raises `StopIteration` or
+        `Exhausted` at the end. None for a value."""
+        if isinstance(result, Generator):
+            return result.__next__
+        if isinstance(result, AsyncGenerator):
+            return lambda: self.run(_next(result))
+        return None
+
+    def close(self, result: Any) -> None:
+        """Let an abandoned sequence clean up."""
+        try:
+            if isinstance(result, Generator):
+                result.close()
+            elif isinstance(result, AsyncGenerator):
+                self.run(result.aclose())
+        except BaseException:
+            pass  # its caller has the first error already
+
+    def _make_loop(self) -> Any:
+        import asyncio
+
+        self._loop = asyncio.new_event_loop()
+        return self._loop
+
+
+class Exhausted(Exception):
+    """The end of an asynchronous generator: a coroutine cannot raise StopIteration."""
+
+
+async def _collect(items: Any) -> Any:
+    return [item async for item in items]
+
+
+async def _next(items: Any) -> Any:
+    try:
+        return await items.__anext__()
+    except StopAsyncIteration:
+        raise Exhausted from None

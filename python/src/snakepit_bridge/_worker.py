@@ -1,0 +1,257 @@
+"""The life of one worker process, from its HELLO to its exit; must not know how it came to be (fork or exec)."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from typing import Any, Callable, NamedTuple, NoReturn, Sequence
+
+from . import _facts, _output
+from ._adapter import Adapter
+from ._api import LANES
+from ._cancel import Gate, ThreadGate
+from ._control import Control
+from ._drive import Driver
+from ._errors import describe, message_of, type_name
+from ._frames import Connection
+from ._lane import Lane
+from ._process import reset_signals, set_name
+from ._wire import EXIT_LINK, EXIT_PROTOCOL, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
+
+
+class Settings(NamedTuple):
+    """What a worker needs to know from the boot process."""
+
+    adapter: Adapter
+    spec: str
+    commands: bytes
+    max_frame: int
+    death_signal: bool
+
+
+def run(settings: Settings, request: dict[str, Any], descriptors: Sequence[int]) -> NoReturn:
+    """Be the worker. The process leads its session and dies with its parent already."""
+    try:
+        _Worker(settings, request, descriptors).run()
+    except ProtocolError as error:
+        _output.complain("protocol error on a lane: %s" % error)
+        _exit(EXIT_PROTOCOL)
+    except LinkClosed as error:
+        _output.complain("a connection failed: %s" % error)
+        _exit(EXIT_LINK)
+    except BaseException as error:
+        _output.complain("the runtime failed: %s: %s" % (type_name(error), message_of(error)))
+        _exit(EXIT_LINK)
+    _exit(EXIT_STOPPED)
+
+
+class _Worker:
+    def __init__(self, settings: Settings, request: dict[str, Any], descriptors: Sequence[int]) -> None:
+        self.settings = settings
+        control, output, *lanes = descriptors
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        reset_signals()
+        set_name("snakepit:%s" % request.get("worker", ""))
+        self.control = Control(_socket(control))
+        self.links = [Connection(_socket(lane), settings.max_frame) for lane in lanes]
+        self.lanes: list[Lane] = []
+        self.forked = False
+
+    def run(self) -> None:
+        """Set up, say HELLO, serve until stopped, clean up."""
+        _reseed()
+        gc.enable()
+        faulthandler.enable(2)
+        os.register_at_fork(after_in_child=self._leave_in_copy)
+        self.control.start()
+        _output.ROUTE.sink = self.control.log
+        try:
+            if len(self.links) == 1:
+                self._run_here()
+            else:
+                self._run_threads()
+        except LinkClosed:
+            if self.forked:
+                _exit(EXIT_STOPPED)
+            raise
+
+    def _run_here(self) -> None:
+        gate = Gate()
+        signal.signal(signal.SIGINT, gate.on_signal)
+        instance = _Instance(self.settings.adapter, Driver(gate))
+        try:
+            instance.set_up(first=True)
+        except BaseException as error:
+            self._fail(error)
+        lane = Lane(self.links[0], gate, instance.functions())
+        lane.driver = instance.driver
+        LANES.sole = lane
+        self._begin([lane])
+        lane.serve()
+        instance.clean_up(last=True)
+
+    def _run_threads(self) -> None:
+        signal.signal(signal.SIGINT, _ignore_signal)
+        if _facts.gil_enabled():
+            # The default of 5 ms makes an idle lane wait that long for a busy one.
+            sys.setswitchinterval(0.0005)
+        ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._module_hook("setup", self.settings.adapter.arguments)
+        for number, link in enumerate(self.links):
+            name = "snakepit-lane-%d" % number
+            threading.Thread(target=self._run_lane, args=(link, ready, ended), name=name, daemon=True).start()
+        lanes: list[Lane] = []
+        for _ in self.links:
+            outcome = ready.get()
+            if isinstance(outcome, BaseException):
+                self._fail(outcome)
+            lanes.append(outcome)
+        order = {id(link): number for number, link in enumerate(self.links)}
+        self._begin(sorted(lanes, key=lambda lane: order[id(lane.link)]))
+        for _ in self.links:
+            outcome = ended.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self._module_hook("cleanup", {})
+
+    def _run_lane(self, link: Connection, ready: Any, ended: Any) -> None:
+        gate = ThreadGate()
+        instance = _Instance(self.settings.adapter, Driver(gate))
+        try:
+            instance.set_up(first=False)
+            lane = Lane(link, gate, instance.functions())
+        except BaseException as error:
+            ready.put(error)
+            return
+        lane.driver = instance.driver
+        LANES.by_thread[threading.get_ident()] = lane
+        ready.put(lane)
+        try:
+            lane.serve()
+            instance.clean_up(last=False)
+        except BaseException as error:
+            if self.forked:  # the copy has only this thread
+                _exit(EXIT_STOPPED)
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    def _begin(self, lanes: list[Lane]) -> None:
+        # What setup made stays for good: the collector need not look at it again. On free-threaded builds freezing
+        # writes to every object, of the boot process too, which a fork would pay for in megabytes.
+        if not _facts.FREE_THREADED_BUILD:
+            gc.freeze()
+        self.lanes = lanes
+        # Before HELLO: the host may cancel a call as soon as it has read that.
+        self.control.serve(lanes)
+        self.control.send(HELLO, _facts.hello(self.settings, len(lanes)))
+
+    def _module_hook(self, name: str, arguments: Any) -> None:
+        if self.settings.adapter.owner is None:
+            hook = getattr(self.settings.adapter.module, name, None)
+            if hook is not None:
+                try:
+                    Driver(Gate()).complete(hook(**arguments))
+                except BaseException as error:
+                    if name == "setup":
+                        self._fail(error)
+                    _output.complain("%s raised %s: %s" % (name, type_name(error), message_of(error)))
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        _output.flush()
+        hint = "the adapter called sys.exit() in its setup" if isinstance(error, SystemExit) else None
+        self.control.send(FAILED, dump_object(describe(error, "setup", hint)))
+        os._exit(0)
+
+    def _leave_in_copy(self) -> None:
+        """In a process that user code forked: let go of everything that belongs to the worker."""
+        self.forked = True
+        _output.ROUTE.sink = None
+        try:
+            null = os.open(os.devnull, os.O_RDWR)
+            for sock in (self.control.sock, *(link.sock for link in self.links)):
+                if sock.fileno() >= 0:
+                    os.dup2(null, sock.fileno(), inheritable=False)
+            os.close(null)
+        except OSError:
+            os._exit(EXIT_LINK)  # it must not stay with connections that are not its own
+        for lane in self.lanes:
+            lane.leave_copy = _leave_copy
+
+
+class _Instance:
+    """The adapter as one lane uses it: an instance of its class, or the module itself."""
+
+    def __init__(self, adapter: Adapter, driver: Driver) -> None:
+        self.adapter = adapter
+        self.driver = driver
+        self.subject: Any = adapter.module
+
+    def set_up(self, first: bool) -> None:
+        """Construct and initialise. A module is set up by its `first` lane only."""
+        adapter = self.adapter
+        if adapter.owner is not None:
+            self.subject = adapter.owner(**adapter.arguments)
+            self._hook("initialize", {})
+            self._hook("setup", {})
+        elif first:
+            self._hook("setup", adapter.arguments)
+
+    def clean_up(self, last: bool) -> None:
+        """The other end of `set_up`. What it raises is reported and ignored: the worker is leaving."""
+        if self.adapter.owner is not None or last:
+            try:
+                self._hook("cleanup", {})
+            except LinkClosed:
+                raise
+            except BaseException as error:
+                _output.complain("cleanup raised %s: %s" % (type_name(error), message_of(error)))
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
+        return {command.name: getattr(self.subject, command.attribute) for command in self.adapter.commands}
+
+    def _hook(self, name: str, arguments: Any) -> None:
+        hook: Callable[..., Any] | None = getattr(self.subject, name, None)
+        if hook is not None:
+            self.driver.complete(hook(**arguments))
+
+
+def _socket(descriptor: int) -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+
+
+def _reseed() -> None:
+    # `random` does so by itself. Generators that user code made in the zygote are beyond reach.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _ignore_signal(_signum: int, _frame: Any) -> None:
+    """SIGINT means something to a lane on the main thread only."""
+
+
+def _leave_copy(error: BaseException) -> None:
+    code = 1
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    else:
+        _output.complain("in a forked copy: %s: %s" % (type_name(error), message_of(error)))
+    _exit(code)
+
+
+def _exit(status: int) -> NoReturn:
+    try:
+        _output.flush()
+    finally:
+        os._exit(status & 0xFF)

@@ -1,0 +1,162 @@
+"""Cancelling: what can be interrupted is, once, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+
+from snakepit_bridge import _wire as wire
+
+Start = Callable[..., Any]
+
+ADAPTER = """
+    import asyncio, os, signal, threading, time
+    from snakepit_bridge import Cancelled, current_call
+
+    def begin():
+        print("begun")
+
+    def sleep():
+        begin()
+        time.sleep(1000)
+
+    def busy():
+        begin()
+        while True:
+            pass
+
+    def printing():
+        begin()
+        while True:
+            print("x" * 50)
+
+    async def async_sleep():
+        begin()
+        await asyncio.sleep(1000)
+
+    def nested_loop():
+        asyncio.run(async_sleep())
+
+    def swallows():
+        try:
+            busy()
+        except BaseException as error:
+            print("cleaning up")
+            return type(error).__name__
+
+    def translates():
+        try:
+            busy()
+        except Cancelled:
+            raise ValueError("translated") from None
+
+    def polls():
+        begin()
+        call = current_call()
+        while not call.cancelled:
+            pass
+        while True:
+            pass
+
+    def signals_itself():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0)
+        return "fine"
+
+    def generates():
+        begin()
+        while True:
+            yield 1
+
+    def ping():
+        return "pong"
+"""
+
+
+def begun(it: Any) -> None:
+    it.until(lambda: "begun" in it.texts("stdout"))
+    it.logs.clear()
+
+
+def cancelled(it: Any, ident: int) -> Any:
+    it.cancel(ident)
+    frame = it.finish(ident)
+    assert frame.kind == wire.ERROR, frame
+    return frame.json
+
+
+@pytest.mark.parametrize("command", ["sleep", "busy", "printing", "async_sleep", "nested_loop", "polls", "generates"])
+def test_a_command_is_interrupted_on_the_main_thread(worker: Start, command: str) -> None:
+    it = worker(ADAPTER)
+    for _ in range(3):
+        ident = it.start(command)
+        begun(it)
+        error = cancelled(it, ident)
+        assert error["kind"] == "cancelled", error
+        assert error["message"]
+        assert it.call("ping") == "pong"
+    it.sync()
+
+
+@pytest.mark.parametrize("command", ["busy", "printing", "async_sleep", "polls", "generates"])
+def test_a_command_is_interrupted_on_a_thread(worker: Start, command: str) -> None:
+    it = worker(ADAPTER, lanes=2)
+    for _ in range(3):
+        ident = it.start(command)
+        begun(it)
+        assert it.call("ping", lane=1) == "pong"
+        assert cancelled(it, ident)["kind"] == "cancelled"
+        assert it.call("ping") == "pong"
+    it.sync()
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_command_may_answer_nevertheless(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
+    ident = it.start("swallows")
+    begun(it)
+    it.cancel(ident)
+    assert it.finish(ident).json == "Cancelled"
+    it.sync()
+    assert "cleaning up" in it.texts("stdout")
+    ident = it.start("translates")
+    begun(it)
+    assert cancelled(it, ident)["message"] == "translated"
+    assert it.call("ping") == "pong"
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_cancellation_may_overtake_its_call(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
+    it.cancel(1)
+    it.sync()
+    ident = it.start("busy")
+    assert it.finish(ident).json["kind"] == "cancelled"
+    assert it.call("ping") == "pong"
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_cancelling_what_is_over_changes_nothing(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
+    assert it.call("ping") == "pong"
+    it.cancel(1)
+    it.cancel(12345)
+    assert it.call("ping") == "pong"
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_cancellations_that_race_with_answers_get_exactly_one_each(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
+    for _ in range(300):
+        ident = it.start("ping")
+        it.cancel(ident)
+        frame = it.finish(ident)
+        assert frame.json == "pong" or frame.json["kind"] == "cancelled"
+    it.sync()
+    assert it.call("ping") == "pong"
+
+
+def test_an_interrupt_from_elsewhere_is_ignored(worker: Start) -> None:
+    it = worker(ADAPTER)
+    assert it.call("signals_itself") == "fine"

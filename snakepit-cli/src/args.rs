@@ -1,0 +1,148 @@
+//! What may be written on the command line. Knows not what it does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use snakepit_core::config::scalar::HumanDuration;
+
+use crate::exit;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  snakepit call --adapter hello.py greet name=Ada       by name, as text
+  snakepit call --adapter hello.py count to:=3          by name, as JSON
+  snakepit call --adapter hello.py greet '[\"Ada\"]'      a list: by position
+  snakepit call --adapter hello.py greet '{\"name\": 1}'  a map: by name
+  snakepit call --config pit.yaml --pool fast --stream count to:=3";
+
+/// Runs pools of supervised Python workers.
+#[derive(Debug, Parser)]
+#[command(name = "snakepit", version, styles = STYLES, after_long_help = exit::TABLE)]
+#[command(arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Call a Python command and print what it returns as JSON
+    #[command(after_help = CALL_EXAMPLES, after_long_help = [CALL_EXAMPLES, exit::TABLE].join("\n\n"))]
+    Call(CallArgs),
+    /// List the commands an adapter offers
+    Commands(CommandsArgs),
+    /// Check or show a configuration file
+    Config(ConfigArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Which Python to call.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Configuration file [default: snakepit.yaml, if it exists]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "adapter")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Python file or module to call, without a configuration: `hello.py`, `package.module:Class`
+    #[arg(long, short, value_name = "SPEC")]
+    pub(crate) adapter: Option<String>,
+
+    /// Pool of the configuration; may be left out if there is only one
+    #[arg(long, short, value_name = "NAME", conflicts_with = "adapter")]
+    pub(crate) pool: Option<String>,
+
+    /// Interpreter to run the adapter with
+    #[arg(long, value_name = "PATH", requires = "adapter")]
+    pub(crate) python: Option<String>,
+
+    /// Worker profile to run the adapter with
+    #[arg(long, value_name = "KIND", requires = "adapter")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Give up after this time: `250ms`, `5s`, `1h30m` [default: the pool's `request_timeout`]
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Print each value as it is produced
+    #[arg(long, short)]
+    pub(crate) stream: bool,
+
+    /// Command to call
+    pub(crate) command: String,
+
+    /// One JSON value (a list is positional arguments, a map arguments by name), or `name=text` and
+    /// `name:=json` pairs
+    #[arg(value_name = "ARGS", allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandsArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Print one JSON object per command
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Report everything that is wrong with a file
+    Check {
+        /// Configuration file
+        file: PathBuf,
+    },
+    /// Print the configuration in effect, as YAML, with where each value came from
+    Show {
+        /// Configuration file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Shell to complete in
+    pub(crate) shell: Shell,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = HumanDuration::parse(text).map(HumanDuration::get);
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a duration such as `250ms`, `5s`, `1h30m` or `2d`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,39 @@
+//! `snakepit call`: one call, its results on standard output.
+
+use snakepit_core::value::to_json;
+use snakepit_core::{Args, Pool, Registry, Value};
+
+use crate::args::CallArgs;
+use crate::failure::Failure;
+use crate::output::{self, Reader};
+use crate::{input, running, source};
+
+/// Starts a worker, makes the call, prints what comes.
+pub(crate) fn run(args: CallArgs, registry: &Registry) -> Result<(), Failure> {
+    let arguments = input::parse(&args.arguments)?;
+    let config = source::load(&args.source, registry)?;
+    source::only_pool(&config)?;
+    running::with_pools(config, async |pit| match pit.pools() {
+        [pool, ..] => call(pool, &args, arguments).await,
+        [] => Ok(()),
+    })
+}
+
+async fn call(pool: &Pool, args: &CallArgs, arguments: Args) -> Result<(), Failure> {
+    let failed = |error| Failure::call(&args.command, error);
+    let mut request = pool.request_values(&args.command, arguments);
+    if let Some(timeout) = args.timeout {
+        request = request.timeout(timeout);
+    }
+    if !args.stream {
+        let value: Value = request.call().await.map_err(failed)?;
+        return output::line(&to_json(&value)).map(drop);
+    }
+    let mut values = request.stream::<Value>().await.map_err(failed)?;
+    while let Some(value) = values.next().await {
+        if output::line(&to_json(&value.map_err(failed)?))? == Reader::Gone {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! One module per command.
+
+pub(crate) mod call;
+pub(crate) mod commands;
+pub(crate) mod completions;
+pub(crate) mod config;

@@ -1,0 +1,143 @@
+//! How failures look on standard error. Knows no exit code.
+
+use std::io::{self, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use snakepit_core::error::{RemoteException, Retry};
+use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
+
+use super::Failure;
+use crate::logs::Shown;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const DIM: Style = AnsiColor::BrightBlack.on_default();
+const BOLD: Style = Style::new().bold();
+
+impl Failure {
+    /// Shows it to the user; in colour only on a terminal.
+    pub(crate) fn print(&self) {
+        // There is nowhere left to tell that standard error is closed.
+        let _ = self.write(&Shown::default(), &mut anstream::stderr().lock());
+    }
+
+    fn write(&self, shown: &Shown, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Usage { message, hint } => {
+                headline(out, "usage", message)?;
+                write_hint(out, hint.as_deref())
+            }
+            Self::Config(report) => write_report(out, &report.to_string()),
+            Self::Flags(report) => write_flags(out, report),
+            Self::Start(StartError::Launch { pool, source }) => {
+                let message = format!("pool `{pool}` did not start: {source}");
+                headline(out, source.code(), &message)?;
+                write_launch(out, source, shown)
+            }
+            Self::Start(other) => headline(out, "config", &other.to_string()),
+            Self::Call { command, error } => write_call(out, command, error, shown),
+            Self::Output(error) => {
+                headline(out, "output", &format!("cannot write to standard output: {error}"))
+            }
+            Self::System(error) => headline(out, "system", &format!("cannot run: {error}")),
+            Self::Interrupted(_) => headline(out, "interrupted", "stopped by a signal"),
+            Self::After { failure, shown } => failure.write(shown, out),
+        }
+    }
+}
+
+fn headline(out: &mut impl Write, code: &str, message: &str) -> io::Result<()> {
+    writeln!(out, "{ERROR}error[{code}]{ERROR:#}{BOLD}: {message}{BOLD:#}")
+}
+
+fn write_hint(out: &mut impl Write, hint: Option<&str>) -> io::Result<()> {
+    hint.map_or(Ok(()), |hint| writeln!(out, "{HINT}hint{HINT:#}: {hint}"))
+}
+
+/// Colours a report by the shape of its lines, which is the only thing known of them here.
+fn write_report(out: &mut impl Write, report: &str) -> io::Result<()> {
+    for line in report.lines() {
+        if let Some(message) = line.strip_prefix("error: ") {
+            headline(out, "config", message)?;
+        } else if line.trim_start().starts_with("-->") {
+            writeln!(out, "{DIM}{line}{DIM:#}")?;
+        } else if line.trim_start().starts_with("| ") {
+            writeln!(out, "{ERROR}{line}{ERROR:#}")?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_flags(out: &mut impl Write, report: &ConfigReport) -> io::Result<()> {
+    for problem in report.problems() {
+        let separator = if problem.label.is_empty() { "" } else { ": " };
+        headline(out, "usage", &format!("{}{separator}{}", problem.message, problem.label))?;
+        write_hint(out, problem.help.as_deref())?;
+    }
+    Ok(())
+}
+
+fn write_launch(out: &mut impl Write, error: &LaunchError, shown: &Shown) -> io::Result<()> {
+    if let Some(exception) = error.exception() {
+        write_exception(out, exception)?;
+    }
+    write_output(out, &error.output, shown)?;
+    write_hint(out, error.hint().as_deref())
+}
+
+fn write_call(
+    out: &mut impl Write,
+    command: &str,
+    error: &CallError,
+    shown: &Shown,
+) -> io::Result<()> {
+    let message = match error {
+        CallError::Remote(remote) if !remote.exception.type_name.is_empty() => {
+            format!("command `{command}` raised {error}")
+        }
+        _ => error.to_string(),
+    };
+    headline(out, error.code(), &message)?;
+    match error {
+        CallError::Remote(remote) => write_exception(out, &remote.exception)?,
+        CallError::WorkerLost(report) => write_output(out, &report.output, shown)?,
+        CallError::Poisoned { last, .. } => write_output(out, &last.output, shown)?,
+        _ => {}
+    }
+    write_hint(out, error.hint().as_deref())?;
+    match error.retry() {
+        Retry::Now | Retry::Later => writeln!(out, "{HINT}hint{HINT:#}: it is safe to try again"),
+        _ => Ok(()),
+    }
+}
+
+/// Where an exception came from, and what it was raised from.
+fn write_exception(out: &mut impl Write, exception: &RemoteException) -> io::Result<()> {
+    let mut next = Some(exception);
+    while let Some(exception) = next {
+        for frame in &exception.frames {
+            writeln!(out, "  {DIM}at{DIM:#} {frame}")?;
+            if !frame.text.is_empty() {
+                writeln!(out, "       {DIM}{}{DIM:#}", frame.text.trim())?;
+            }
+        }
+        for note in &exception.notes {
+            writeln!(out, "  {BOLD}note{BOLD:#}: {note}")?;
+        }
+        next = exception.cause.as_deref();
+        if let Some(cause) = next {
+            writeln!(out, "{BOLD}caused by{BOLD:#}: {cause}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A worker's last lines, unless the user has seen them as they came.
+fn write_output(out: &mut impl Write, lines: &[String], shown: &Shown) -> io::Result<()> {
+    for line in lines.iter().filter(|line| !shown.contains(line)) {
+        writeln!(out, "  {DIM}|{DIM:#} {line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Shows on standard error what workers print, while they run. Knows no process.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Style};
+use snakepit_core::event::{LogLine, LogStream};
+use snakepit_core::{Event, EventKind, EventSink};
+
+/// Lines that may wait for a slow terminal or pager. What comes beyond is left out, and said so.
+const PATIENCE: usize = 16_384;
+
+/// How long the end of the program waits for a standard error that takes nothing.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How many lines are remembered, so that an error does not repeat them.
+const MEMORY: usize = 256;
+
+const PREFIX: Style = AnsiColor::BrightBlack.on_default();
+const NOTE: Style = AnsiColor::Yellow.on_default().bold();
+
+enum Message {
+    Line { prefix: String, text: String },
+    Finish,
+}
+
+/// Prints on a thread of its own: a paused terminal pauses neither a worker nor Ctrl-C.
+pub(crate) struct Printer {
+    sender: SyncSender<Message>,
+    left_out: Arc<AtomicUsize>,
+    finished: Receiver<Shown>,
+}
+
+/// The last lines that were printed.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(VecDeque<String>);
+
+impl Shown {
+    /// Whether the user has seen this line already.
+    pub(crate) fn contains(&self, line: &str) -> bool {
+        self.0.iter().any(|shown| shown == line)
+    }
+
+    fn remember(&mut self, line: String) {
+        self.0.truncate(MEMORY - 1);
+        self.0.push_front(line);
+    }
+}
+
+impl Printer {
+    /// Starts the thread.
+    pub(crate) fn start() -> Self {
+        let (sender, messages) = sync_channel(PATIENCE);
+        let (done, finished) = channel();
+        let left_out = Arc::new(AtomicUsize::new(0));
+        let missed = Arc::clone(&left_out);
+        thread::spawn(move || {
+            let shown = print_all(&messages, &missed);
+            // Nobody waits any more when the last wait was over.
+            let _ = done.send(shown);
+        });
+        Self { sender, left_out, finished }
+    }
+
+    /// What takes the events of pools.
+    pub(crate) fn sink(&self) -> Arc<dyn EventSink> {
+        let (sender, left_out) = (self.sender.clone(), Arc::clone(&self.left_out));
+        Arc::new(move |event: &Event| {
+            let Some((prefix, text)) = describe(event) else { return };
+            if sender.try_send(Message::Line { prefix, text }).is_err() {
+                left_out.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
+    /// Waits until everything is printed, but not for ever.
+    pub(crate) fn finish(self) -> Shown {
+        // When even this finds no room, nobody reads.
+        if self.sender.try_send(Message::Finish).is_err() {
+            return Shown::default();
+        }
+        self.finished.recv_timeout(LAST_WAIT).unwrap_or_default()
+    }
+}
+
+fn print_all(messages: &Receiver<Message>, missed: &AtomicUsize) -> Shown {
+    let mut shown = Shown::default();
+    while let Ok(Message::Line { prefix, text }) = messages.recv() {
+        let mut out = anstream::stderr().lock();
+        // A standard error that takes nothing can be told of nothing.
+        let _ = writeln!(out, "{PREFIX}{prefix} |{PREFIX:#} {text}");
+        shown.remember(text);
+        let count = missed.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            let _ = writeln!(out, "{NOTE}{count} lines were left out{NOTE:#}");
+        }
+    }
+    shown
+}
+
+/// Who says what, for the events people want to see while they wait.
+fn describe(event: &Event) -> Option<(String, String)> {
+    let pool = &event.pool;
+    match &event.kind {
+        EventKind::Log { worker, line } => {
+            Some((format!("{pool}/{worker} {}", stream(line)), text(line)))
+        }
+        EventKind::LaunchFailed { worker, error, retry_in: Some(_) } => {
+            Some((format!("{pool}/{worker} launch"), format!("{error}; trying again")))
+        }
+        _ => None,
+    }
+}
+
+fn stream(line: &LogLine) -> &'static str {
+    match line.stream {
+        LogStream::Stdout => "stdout",
+        LogStream::Log => "log",
+        LogStream::Raw => "raw",
+        _ => "stderr",
+    }
+}
+
+fn text(line: &LogLine) -> String {
+    match (line.level.as_str(), line.logger.as_str()) {
+        ("", _) => line.text.clone(),
+        (level, "") => format!("{level} {}", line.text),
+        (level, logger) => format!("{level} {logger}: {}", line.text),
+    }
+}

@@ -1,0 +1,77 @@
+//! Starts pools, lets a command use them, and stops them, whatever happens meanwhile. Knows no
+//! command.
+
+use std::time::Duration;
+
+use snakepit_core::{Config, Snakepit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::logs::Printer;
+
+/// How long workers may take to stop after Ctrl-C; what is left then is killed.
+const HASTE: Duration = Duration::from_secs(1);
+
+/// Runs `work` with the pools of `config`. No worker is left when it returns.
+pub(crate) fn with_pools<T>(
+    config: Config,
+    work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::System)?;
+    let printer = Printer::start();
+    let sink = printer.sink();
+    let result = runtime.block_on(async {
+        let mut interrupt = Interrupt::new().map_err(Failure::System)?;
+        let starting = Snakepit::builder().config(config).event_sink(sink).start();
+        let pit = tokio::select! {
+            // Dropping the start kills what was started.
+            number = interrupt.next() => return Err(Failure::Interrupted(number)),
+            pit = starting => pit.map_err(Failure::Start)?,
+        };
+        let result = tokio::select! {
+            number = interrupt.next() => Err(Failure::Interrupted(number)),
+            result = work(&pit) => result,
+        };
+        if let Err(Failure::Interrupted(_)) = &result {
+            // An elapsed timeout is no loss: dropping the pools kills what is left.
+            let _ = timeout(HASTE, pit.shutdown()).await;
+            return result;
+        }
+        tokio::select! {
+            number = interrupt.next() => Err(Failure::Interrupted(number)),
+            () = pit.shutdown() => result,
+        }
+    });
+    // Ends the tasks that watch workers, and so what they watch.
+    runtime.shutdown_timeout(HASTE);
+    let shown = printer.finish();
+    result.map_err(|failure| failure.after(shown))
+}
+
+/// The signals that end a command.
+struct Interrupt {
+    keyboard: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            keyboard: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next signal.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.keyboard.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where the pools to run come from: a file, or flags. Knows no command.
+
+use std::path::{Path, PathBuf};
+
+use serde_yaml::{Mapping, Value};
+use snakepit_core::{Config, Registry};
+
+use crate::args::SourceArgs;
+use crate::failure::Failure;
+
+/// Read when no other source is named.
+const DEFAULT_FILE: &str = "snakepit.yaml";
+
+/// Reads the configuration the flags stand for, cut down to what one command needs: only the pool
+/// asked for, if one was, and one worker in each.
+pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Failure> {
+    let mut config = match (&args.adapter, &args.config) {
+        (Some(adapter), _) => from_flags(adapter, args, registry)?,
+        (None, Some(file)) => Config::from_file(file, registry).map_err(Failure::Config)?,
+        (None, None) if Path::new(DEFAULT_FILE).exists() => {
+            Config::from_file(DEFAULT_FILE, registry).map_err(Failure::Config)?
+        }
+        (None, None) => {
+            let hint = "give `--adapter path/to/adapter.py` or `--config snakepit.yaml`";
+            return Err(Failure::usage("there is no Python to call", Some(hint.to_owned())));
+        }
+    };
+    if let Some(name) = &args.pool {
+        select(&mut config, name)?;
+    }
+    for pool in &mut config.pools {
+        pool.settings.size = 1;
+    }
+    Ok(config)
+}
+
+/// Writes the flags down as a configuration, so that profiles read them as they read a file.
+fn from_flags(adapter: &str, args: &SourceArgs, registry: &Registry) -> Result<Config, Failure> {
+    let keys = [
+        ("adapter", Some(adapter)),
+        ("worker_profile", args.profile.as_deref()),
+        ("python", args.python.as_deref()),
+    ];
+    let given = keys.iter().filter_map(|(key, value)| Some((Value::from(*key), (*value)?.into())));
+    let mut pool: Mapping = given.collect();
+    pool.insert("pool_size".into(), 1.into());
+    let text = serde_yaml::to_string(&pool)
+        .map_err(|error| Failure::usage(format!("the adapter cannot be named: {error}"), None))?;
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    Config::parse(&text, "command line", here, registry).map_err(Failure::Flags)
+}
+
+fn select(config: &mut Config, name: &str) -> Result<(), Failure> {
+    if config.pools.iter().any(|pool| pool.name.as_str() == name) {
+        config.pools.retain(|pool| pool.name.as_str() == name);
+        return Ok(());
+    }
+    let hint = format!("the pools are {}", names(config));
+    Err(Failure::usage(format!("no pool is named `{name}`"), Some(hint)))
+}
+
+/// The only pool there is.
+pub(crate) fn only_pool(config: &Config) -> Result<(), Failure> {
+    if config.pools.len() == 1 {
+        return Ok(());
+    }
+    let hint = format!("choose one with `--pool NAME`: {}", names(config));
+    Err(Failure::usage("the configuration has several pools", Some(hint)))
+}
+
+fn names(config: &Config) -> String {
+    let names: Vec<String> = config.pools.iter().map(|pool| format!("`{}`", pool.name)).collect();
+    names.join(", ")
+}

@@ -1,0 +1,95 @@
+//! The vocabulary of the original Snakepit: its single-pool form, and keys that mean nothing here.
+//!
+//! The single-pool form has no `pools`: the pool's keys stand at the top level, some of them inside
+//! `pool_config`. It is converted by moving nodes of the tree, so that every problem still points
+//! at what the user wrote.
+
+use super::locate::Spot;
+use super::report::Finding;
+use super::tree::{Entry, Kind};
+use super::wording;
+
+/// Any of these at the top level makes a file one of the single-pool form.
+const MARKS: [&str; 5] = [
+    "adapter",
+    "adapter_module",
+    "pool_size",
+    "pool_config",
+    "worker_profile",
+];
+
+/// What to do about a key of the original that has no effect here, if it is one.
+pub(crate) fn explain(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "worker_ttl" | "worker_max_requests" | "worker_idle_ttl" => {
+            "recycling of workers is still to come; remove the key"
+        }
+        "memory_threshold_mb" => "memory limits are still to come; remove the key",
+        "threads_per_worker" | "thread_safety_checks" => {
+            "it belongs to the worker profile `thread`; remove the key or set `worker_profile`"
+        }
+        "startup_batch_size" | "startup_batch_delay_ms" => {
+            "workers need not be started in batches; remove the key"
+        }
+        "max_workers" => "use `pool_size`",
+        "adapter_spec" => "use `adapter`",
+        "python_executable" => "use `python`",
+        "pool_max_queue_size" => "use `queue_size`",
+        "pool_queue_timeout" => "use `queue_timeout` with a unit, such as `5s`",
+        "pool_startup_timeout" => "use `startup_timeout` with a unit, such as `10s`",
+        "python_thread_limits" => "use `adapter_env`, such as `{OMP_NUM_THREADS: 1}`",
+        "grpc_port" | "grpc_host" => "workers listen on no port; remove the key",
+        "pooling_enabled" => "a pool that is configured is started; remove the key",
+        "cleanup_retry_interval" | "cleanup_max_retries" => {
+            "workers do not outlive their host; remove the key"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a key at the top level shows that the file has the single-pool form.
+pub(crate) fn marks_single_pool(key: &str) -> bool {
+    MARKS.contains(&key)
+}
+
+/// Takes the keys inside `pool_config` out of it.
+pub(crate) fn flatten_pool_config(entries: &mut Vec<Entry>, findings: &mut Vec<Finding>) {
+    let Some(index) = entries.iter().position(|entry| entry.key == "pool_config") else {
+        return;
+    };
+    let outer = entries.remove(index);
+    let Kind::Mapping(inner) = outer.node.kind else {
+        let finding = Finding::new(Spot::Value(outer.node.place), wording::invalid(&outer.key));
+        findings.push(finding.labelled("expected a mapping"));
+        return;
+    };
+    for entry in inner {
+        match entries.iter().find(|other| other.key == entry.key) {
+            Some(other) => findings.push(same_meaning(&entry, other)),
+            None => entries.push(entry),
+        }
+    }
+}
+
+/// Gives the keys of a pool their present names.
+pub(crate) fn rename_keys(entries: &mut [Entry], findings: &mut Vec<Finding>) {
+    let find = |name| entries.iter().position(|entry| entry.key == name);
+    match (find("adapter_module"), find("adapter")) {
+        (Some(old), None) => "adapter".clone_into(&mut entries[old].key),
+        (Some(old), Some(new)) => {
+            findings.push(same_meaning(&entries[old], &entries[new]));
+            "adapter".clone_into(&mut entries[old].key);
+        }
+        (None, _) => {}
+    }
+}
+
+fn same_meaning(second: &Entry, first: &Entry) -> Finding {
+    let message = if second.key == first.key {
+        format!("`{}` is given twice", second.key)
+    } else {
+        format!("`{}` and `{}` mean the same", second.key, first.key)
+    };
+    Finding::new(Spot::Key(second.place.clone()), message)
+        .pointing_also_at(Spot::Key(first.place.clone()), "first given")
+}

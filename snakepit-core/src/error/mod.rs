@@ -1,0 +1,207 @@
+//! Every way a call, a launch or a pool can fail; knows no transport, no process and no Python.
+//!
+//! `Display` is one lower-case fragment that never repeats its source. What to *do* is kept apart from what happened:
+//! [`CallError::delivery`], [`CallError::retry`], [`CallError::hint`].
+
+mod exit;
+mod launch;
+mod rejection;
+mod remote;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::ids::PoolName;
+use crate::value::ValueError;
+
+pub use exit::{ExitReport, ExitStatus};
+pub use launch::{LaunchError, LaunchErrorKind};
+pub use rejection::Rejection;
+pub use remote::{Frame, RemoteError, RemoteException, RemoteKind};
+
+/// Did user code possibly run?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The call certainly never reached user code: sending it again cannot do anything twice.
+    NotSent,
+    /// The call was handed over; its effects may or may not have happened.
+    MaybeExecuted,
+}
+
+/// What a caller may do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retry {
+    /// The same call would fail the same way.
+    Never,
+    /// Safe to repeat now.
+    Now,
+    /// Safe to repeat, but the pool needs time first.
+    Later,
+    /// Repeat only if the command may run twice.
+    IfIdempotent,
+}
+
+/// Where a call was when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Waiting for a free lane.
+    Queue,
+    /// Handed to a worker.
+    Run,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "waiting for a free lane",
+            Self::Run => "running",
+        })
+    }
+}
+
+/// A call that did not return a value.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The worker answered, and the answer is an error.
+    #[error("{0}")]
+    Remote(Box<RemoteError>),
+    /// The pool would not take the call.
+    #[error("pool `{pool}` {reason}")]
+    Rejected {
+        /// The pool.
+        pool: PoolName,
+        /// Why.
+        reason: Rejection,
+    },
+    /// The time ran out.
+    #[error("timed out after {after:?} {stage}")]
+    TimedOut {
+        /// What the call was doing.
+        stage: Stage,
+        /// The limit that ran out.
+        after: Duration,
+    },
+    /// The worker went away during the call.
+    #[error("worker {} was lost: {}", .0.worker, .0.cause())]
+    WorkerLost(Arc<ExitReport>),
+    /// The call killed so many workers that it will not be tried again.
+    #[error("the call killed {kills} workers in a row, the last one: {}", .last.cause())]
+    Poisoned {
+        /// Workers lost to this call.
+        kills: u32,
+        /// How the last of them ended.
+        last: Arc<ExitReport>,
+    },
+    /// The worker broke the protocol and was retired.
+    #[error("worker {worker} broke the protocol: {detail}")]
+    Protocol {
+        /// The worker, as `pool/number`.
+        worker: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// The arguments cannot be carried.
+    #[error("arguments of `{command}` cannot be sent: {source}")]
+    Encode {
+        /// The command.
+        command: String,
+        /// What is wrong and where.
+        source: ValueError,
+    },
+    /// The result is not of the type the caller asked for.
+    #[error("result of `{command}` does not fit: {source}")]
+    Decode {
+        /// The command.
+        command: String,
+        /// What is wrong and where.
+        source: ValueError,
+    },
+}
+
+impl CallError {
+    /// A stable code for logs, metrics and other languages.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Remote(remote) => remote.kind.code(),
+            Self::Rejected { reason, .. } => reason.code(),
+            Self::TimedOut {
+                stage: Stage::Queue,
+                ..
+            } => "call.queue_timeout",
+            Self::TimedOut { .. } => "call.timeout",
+            Self::WorkerLost(_) => "call.worker_lost",
+            Self::Poisoned { .. } => "call.poisoned",
+            Self::Protocol { .. } => "call.protocol",
+            Self::Encode { .. } => "call.encode",
+            Self::Decode { .. } => "call.decode",
+        }
+    }
+
+    /// Whether user code may have run.
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Self::Remote(remote) => remote.kind.delivery(),
+            Self::Rejected { .. }
+            | Self::Encode { .. }
+            | Self::TimedOut {
+                stage: Stage::Queue,
+                ..
+            } => Delivery::NotSent,
+            Self::WorkerLost(report) => report.delivery,
+            Self::TimedOut { .. }
+            | Self::Poisoned { .. }
+            | Self::Protocol { .. }
+            | Self::Decode { .. } => Delivery::MaybeExecuted,
+        }
+    }
+
+    /// Whether repeating the call makes sense.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Remote(_) | Self::Encode { .. } | Self::Decode { .. } | Self::Poisoned { .. } => {
+                Retry::Never
+            }
+            Self::Rejected { reason, .. } => reason.retry(),
+            Self::TimedOut {
+                stage: Stage::Queue,
+                ..
+            } => Retry::Later,
+            Self::TimedOut { .. } | Self::Protocol { .. } => Retry::IfIdempotent,
+            Self::WorkerLost(report) => match report.delivery {
+                Delivery::NotSent => Retry::Now,
+                Delivery::MaybeExecuted => Retry::IfIdempotent,
+            },
+        }
+    }
+
+    /// What to do about it, when there is something to do.
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Remote(remote) => return remote.hint.clone().map(Cow::Owned),
+            Self::Rejected { reason, .. } => return reason.hint(),
+            Self::TimedOut { stage: Stage::Queue, .. } => {
+                "all lanes stayed busy: raise `pool_size`, or `queue_timeout` if waiting is fine".into()
+            }
+            Self::TimedOut { .. } => {
+                "raise the call's timeout or `request_timeout`; the command was interrupted".into()
+            }
+            Self::WorkerLost(report) => return report.hint(),
+            Self::Poisoned { .. } => {
+                "look at the worker's last output; the arguments of this call crash the interpreter".into()
+            }
+            Self::Protocol { .. } => {
+                "code in the worker wrote to, or closed, file descriptors it does not own; the worker was replaced"
+                    .into()
+            }
+            Self::Encode { .. } => "pass plain data: null, booleans, numbers, strings, bytes, lists, maps".into(),
+            Self::Decode { .. } => "ask for `snakepit_core::Value` to see what came back".into(),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a pool would not take a call; knows no queue.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{LaunchError, Retry};
+use crate::ids::SessionId;
+
+/// Why a pool would not take a call.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// As many calls wait as may wait.
+    #[error("has {limit} calls waiting already")]
+    QueueFull {
+        /// The limit, `queue_size`.
+        limit: usize,
+    },
+    /// The worker this session is bound to is busy, and the call asked not to wait.
+    #[error("has no free lane on the worker of session `{session}`")]
+    SessionBusy {
+        /// The session.
+        session: SessionId,
+    },
+    /// The pool finishes what it has and takes nothing new.
+    #[error("is draining")]
+    Draining,
+    /// The pool was shut down, or the async runtime it lived in is gone.
+    #[error("is closed")]
+    Closed,
+    /// The pool has no workers and starting more is pointless until something changes.
+    #[error("has no workers: {cause}")]
+    Unavailable {
+        /// What kept the last worker from starting.
+        cause: Arc<LaunchError>,
+    },
+}
+
+impl Rejection {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::QueueFull { .. } => "pool.queue_full",
+            Self::SessionBusy { .. } => "pool.session_busy",
+            Self::Draining => "pool.draining",
+            Self::Closed => "pool.closed",
+            Self::Unavailable { .. } => "pool.unavailable",
+        }
+    }
+
+    pub(super) fn retry(&self) -> Retry {
+        match self {
+            Self::QueueFull { .. } | Self::SessionBusy { .. } => Retry::Later,
+            Self::Draining | Self::Closed | Self::Unavailable { .. } => Retry::Never,
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::QueueFull { .. } => {
+                Some("slow down, raise `pool_size`, or raise `queue_size`".into())
+            }
+            Self::SessionBusy { .. } => Some("use affinity `strict_queue` to wait for it".into()),
+            Self::Unavailable { cause } => cause.hint(),
+            Self::Draining | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a worker answers when it answers with an error; mirrors `docs/protocol.md`, section 3.2. Knows no transport.
+
+use std::fmt;
+
+use super::Delivery;
+
+/// An error answered by the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoteError {
+    /// What went wrong.
+    pub kind: RemoteKind,
+    /// The exception, or its equivalent: for other kinds only `message` is filled.
+    pub exception: RemoteException,
+    /// What the worker suggests.
+    pub hint: Option<String>,
+}
+
+impl RemoteError {
+    /// An error of the given kind with only a message.
+    pub fn new(kind: RemoteKind, message: impl Into<String>) -> Self {
+        let exception = RemoteException {
+            message: message.into(),
+            ..RemoteException::default()
+        };
+        Self {
+            kind,
+            exception,
+            hint: None,
+        }
+    }
+
+    /// With a suggestion.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exception.fmt(f)
+    }
+}
+
+/// What kind of error a worker answered with; `docs/protocol.md`, section 3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RemoteKind {
+    /// The command raised.
+    Exception,
+    /// No such command.
+    UnknownCommand,
+    /// The arguments do not fit the command's signature.
+    BadArguments,
+    /// The deadline passed before the command started.
+    Expired,
+    /// The command was interrupted on request.
+    Cancelled,
+    /// The result holds something no value can carry.
+    Unserialisable,
+    /// The result is larger than the limit.
+    TooLarge,
+}
+
+impl RemoteKind {
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Exception => "call.exception",
+            Self::UnknownCommand => "call.unknown_command",
+            Self::BadArguments => "call.bad_arguments",
+            Self::Expired => "call.expired",
+            Self::Cancelled => "call.cancelled",
+            Self::Unserialisable => "call.unserialisable",
+            Self::TooLarge => "call.too_large",
+        }
+    }
+
+    pub(super) const fn delivery(self) -> Delivery {
+        match self {
+            Self::UnknownCommand | Self::BadArguments | Self::Expired => Delivery::NotSent,
+            Self::Exception | Self::Cancelled | Self::Unserialisable | Self::TooLarge => {
+                Delivery::MaybeExecuted
+            }
+        }
+    }
+}
+
+/// An exception as it crossed from the worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteException {
+    /// The qualified type name (`ValueError`, `acme.errors.Broken`), or empty when no exception is behind the error.
+    pub type_name: String,
+    /// Its text, at most 16 KiB.
+    pub message: String,
+    /// The traceback, outermost user frame first.
+    pub frames: Vec<Frame>,
+    /// Notes added to it.
+    pub notes: Vec<String>,
+    /// What it was raised from, or while handling.
+    pub cause: Option<Box<RemoteException>>,
+}
+
+impl fmt::Display for RemoteException {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.type_name.as_str(), self.message.as_str()) {
+            ("", message) => f.write_str(message),
+            (name, "") => f.write_str(name),
+            (name, message) => write!(f, "{name}: {message}"),
+        }
+    }
+}
+
+/// One line of a traceback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// The source file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The function.
+    pub function: String,
+    /// The source text, when known.
+    pub text: String,
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} in {}", self.file, self.line, self.function)
+    }
+}

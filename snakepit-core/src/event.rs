@@ -1,0 +1,213 @@
+//! What happens in a pool, as typed events, and who listens; knows no log or metrics library.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::error::{ExitReport, LaunchError};
+use crate::ids::{CallId, PoolName, WorkerId};
+use crate::worker::Hello;
+
+/// Something that happened in a pool.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// Its place in the pool's order of events. Given under the scheduler's lock, so sinks can restore the order of
+    /// events that two threads delivered.
+    pub seq: u64,
+    /// When.
+    pub at: SystemTime,
+    /// Where.
+    pub pool: PoolName,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A worker is being launched.
+    WorkerLaunching {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A worker is ready for calls.
+    WorkerReady {
+        /// The worker.
+        worker: WorkerId,
+        /// What it said about itself.
+        hello: Arc<Hello>,
+        /// From the start of the launch.
+        took: Duration,
+    },
+    /// A worker did not become ready.
+    LaunchFailed {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        error: Arc<LaunchError>,
+        /// When the pool tries again; `None` when it gave up.
+        retry_in: Option<Duration>,
+    },
+    /// A worker takes no more calls.
+    WorkerDraining {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        reason: RetireReason,
+    },
+    /// A worker is gone.
+    WorkerExited {
+        /// The worker.
+        worker: WorkerId,
+        /// How it ended.
+        report: Arc<ExitReport>,
+    },
+    /// A call had to wait for a lane.
+    CallQueued {
+        /// The call.
+        call: CallId,
+        /// How many wait now, this one included.
+        depth: usize,
+    },
+    /// A call was given a lane.
+    CallStarted {
+        /// The call.
+        call: CallId,
+        /// The worker that runs it.
+        worker: WorkerId,
+        /// How long it waited.
+        queued: Duration,
+    },
+    /// A call let go of its lane.
+    CallFinished {
+        /// The call.
+        call: CallId,
+        /// The worker that ran it.
+        worker: WorkerId,
+        /// How long it held the lane.
+        ran: Duration,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A call ended without ever getting a lane.
+    CallRejected {
+        /// The call.
+        call: CallId,
+        /// The code of its error.
+        code: &'static str,
+    },
+    /// A line of output of a worker.
+    Log {
+        /// The worker.
+        worker: WorkerId,
+        /// The line.
+        line: LogLine,
+    },
+    /// The pool's target size changed.
+    Resized {
+        /// Before.
+        from: usize,
+        /// After.
+        to: usize,
+    },
+}
+
+/// How a call let go of its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was answered, with a value or an error.
+    Answered,
+    /// The caller left.
+    Abandoned,
+    /// The worker died under it.
+    WorkerLost,
+}
+
+/// Why a worker is retired.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetireReason {
+    /// The pool shrinks.
+    Resize,
+    /// The pool drains or shuts down.
+    Shutdown,
+    /// A cancelled call would not let go of its lane.
+    Stuck,
+    /// It broke the protocol.
+    Protocol,
+    /// A recycle policy said so; its name and words.
+    Policy(String),
+}
+
+impl RetireReason {
+    /// One fragment for people.
+    pub fn describe(&self) -> &str {
+        match self {
+            Self::Resize => "the pool was made smaller",
+            Self::Shutdown => "the pool was shut down",
+            Self::Stuck => "a cancelled call would not let go of its lane",
+            Self::Protocol => "it broke the protocol",
+            Self::Policy(why) => why,
+        }
+    }
+}
+
+/// A line of output, or a log record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// Where it was written.
+    pub stream: LogStream,
+    /// The text, without the line's end. At most 16 KiB.
+    pub text: String,
+    /// The call that wrote it, when that is known.
+    pub call: Option<CallId>,
+    /// The log record's level (`INFO`), or empty.
+    pub level: String,
+    /// The log record's logger, or empty.
+    pub logger: String,
+}
+
+impl LogLine {
+    /// A line of plain output.
+    pub fn new(stream: LogStream, text: impl Into<String>) -> Self {
+        Self {
+            stream,
+            text: text.into(),
+            call: None,
+            level: String::new(),
+            logger: String::new(),
+        }
+    }
+}
+
+/// Where a line of output was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogStream {
+    /// Standard output of the worker's language.
+    Stdout,
+    /// Standard error of the worker's language.
+    Stderr,
+    /// The worker's log library.
+    Log,
+    /// File descriptors 1 and 2, written past the language: native code, child processes, a crash.
+    Raw,
+}
+
+/// Listens to events.
+pub trait EventSink: Send + Sync + 'static {
+    /// Takes one event.
+    ///
+    /// # Blocking
+    /// Must not block: it is called on the path of every call.
+    fn record(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> EventSink for F {
+    fn record(&self, event: &Event) {
+        self(event);
+    }
+}

@@ -1,0 +1,151 @@
+//! How a pool is put together and started.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::maintain::keep_time;
+use super::shared::Shared;
+use super::{Pool, PoolSettings};
+use crate::error::LaunchError;
+use crate::event::EventSink;
+use crate::ids::PoolName;
+use crate::recycle::RecyclePolicy;
+use crate::sched::{Scheduler, SchedulerConfig};
+use crate::worker::WorkerProfile;
+
+/// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
+const SESSION_TTL: Duration = Duration::from_secs(30 * 60);
+
+/// Builds a [`Pool`].
+#[must_use = "a builder does nothing until `start`"]
+pub struct PoolBuilder {
+    name: PoolName,
+    profile: Arc<dyn WorkerProfile>,
+    settings: PoolSettings,
+    policies: Vec<Arc<dyn RecyclePolicy>>,
+    sinks: Vec<Arc<dyn EventSink>>,
+}
+
+impl PoolBuilder {
+    pub(super) fn new(name: PoolName, profile: Arc<dyn WorkerProfile>) -> Self {
+        Self {
+            name,
+            profile,
+            settings: PoolSettings::default(),
+            policies: Vec::new(),
+            sinks: Vec::new(),
+        }
+    }
+
+    /// Takes all settings at once.
+    pub fn settings(mut self, settings: PoolSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How many workers.
+    pub fn size(mut self, workers: usize) -> Self {
+        self.settings.size = workers;
+        self
+    }
+
+    /// How many calls may wait for a lane.
+    pub fn queue_size(mut self, calls: usize) -> Self {
+        self.settings.queue_size = calls;
+        self
+    }
+
+    /// How long a call may wait for a lane.
+    pub fn queue_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.queue_timeout = timeout;
+        self
+    }
+
+    /// How long a call may take in all, unless it says otherwise.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_timeout = timeout;
+        self
+    }
+
+    /// How long a launch may take.
+    pub fn startup_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.startup_timeout = timeout;
+        self
+    }
+
+    /// How long an interrupted command has to let go of its lane before its worker is replaced.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
+        self
+    }
+
+    /// Adds a recycle policy. A worker is replaced when any policy says so.
+    pub fn policy(mut self, policy: impl RecyclePolicy) -> Self {
+        self.policies.push(Arc::new(policy));
+        self
+    }
+
+    /// Adds a listener to the pool's events.
+    pub fn event_sink(mut self, sink: Arc<dyn EventSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Launches the workers and waits until all are ready.
+    ///
+    /// # Errors
+    /// What kept workers from starting, see [`Pool::ready`]. No worker is left then.
+    ///
+    /// # Panics
+    /// If called outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves no worker.
+    pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
+        let pool = self.launch();
+        match pool.ready().await {
+            Ok(()) => Ok(pool),
+            Err(error) => {
+                pool.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Launches the workers and returns at once. Calls wait for the first of them.
+    ///
+    /// # Panics
+    /// If called outside a tokio runtime.
+    pub fn launch(self) -> Pool {
+        let config = SchedulerConfig {
+            target: self.settings.size,
+            queue_size: self.settings.queue_size,
+            session_ttl: SESSION_TTL,
+            seed: RandomState::new().hash_one(&self.name),
+        };
+        let shared = Arc::new(Shared::new(
+            self.name,
+            self.settings,
+            self.profile,
+            self.policies,
+            self.sinks,
+            Scheduler::new(&config),
+            Handle::current(),
+        ));
+        shared.step(crate::sched::Input::Tick);
+        shared.runtime.spawn(keep_time(Arc::downgrade(&shared)));
+        Pool { shared }
+    }
+}
+
+impl std::fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! The pool engine: the imperative shell around the scheduler. Knows tokio; knows no process and no Python.
+//!
+//! ```text
+//! Request ──Arrived──▶ ┌───────────┐ ──Grant──▶ Lease ──▶ Worker::call (on the caller's own task)
+//!    drop ─Abandoned─▶ │ Scheduler │ ──Cancel─▶ Worker::cancel ──Quiesced──▶ back in
+//!  worker ─Exited────▶ │ (one lock)│ ──Launch─▶ one task per worker: launch, then wait for its exit
+//!   timer ─Tick──────▶ └───────────┘ ──Stop───▶ Worker::stop
+//! ```
+
+mod builder;
+mod lease;
+mod maintain;
+mod request;
+mod settings;
+mod shared;
+mod snapshot;
+mod stream;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{CallError, LaunchError};
+use crate::ids::PoolName;
+use crate::sched::Input;
+use crate::value::{Args, ValueError};
+use crate::worker::Command;
+
+pub use builder::PoolBuilder;
+pub use request::Request;
+pub use settings::PoolSettings;
+pub use snapshot::{PoolSnapshot, WorkerSnapshot};
+pub use stream::CallStream;
+
+use shared::Shared;
+
+/// A pool of workers. Cheap to clone; the workers are killed when the last clone, request and stream are gone.
+///
+/// Calls may be made from any task of any tokio runtime with time enabled; the workers' I/O is driven by the runtime the
+/// pool was started on, and when that runtime is dropped the pool closes and its workers die.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Pool::drain`] leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Calls that were still running when the grace was over, and were interrupted.
+    pub interrupted: usize,
+    /// Calls that were still waiting, and were rejected.
+    pub rejected: usize,
+}
+
+impl Pool {
+    /// Starts building a pool of workers of the given profile.
+    pub fn builder(
+        name: impl Into<PoolName>,
+        profile: Arc<dyn crate::WorkerProfile>,
+    ) -> PoolBuilder {
+        PoolBuilder::new(name.into(), profile)
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &PoolName {
+        &self.shared.name
+    }
+
+    /// The settings it was built with. The current number of workers wanted is in [`snapshot`](Self::snapshot).
+    pub fn settings(&self) -> &PoolSettings {
+        &self.shared.settings
+    }
+
+    /// Calls a command and waits for its result.
+    ///
+    /// A sequence or tuple is positional arguments, a map or struct keyword arguments, `()` none, and anything else the
+    /// one argument. To pass a single list, wrap it: `(list,)`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue, or interrupts the running command; the lane is given to the next call
+    /// once the worker let go of it.
+    ///
+    /// # Errors
+    /// [`CallError`] says what failed, whether the command may have run, and what to do.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        args: impl Serialize,
+    ) -> Result<T, CallError> {
+        self.request(command, args).call().await
+    }
+
+    /// Calls a command that produces values one after the other.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), here for what happens before the first value; later errors are items of the stream.
+    pub async fn stream<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        args: impl Serialize,
+    ) -> Result<CallStream<T>, CallError> {
+        self.request(command, args).stream().await
+    }
+
+    /// Prepares a call with options. The arguments are as for [`call`](Self::call).
+    pub fn request(&self, command: &str, args: impl Serialize) -> Request {
+        self.request_args(command, Args::from_serialize(&args))
+    }
+
+    /// Prepares a call whose arguments are values already.
+    pub fn request_values(&self, command: &str, args: Args) -> Request {
+        self.request_args(command, Ok(args))
+    }
+
+    fn request_args(&self, command: &str, args: Result<Args, ValueError>) -> Request {
+        Request::new(Arc::clone(&self.shared), command, args)
+    }
+
+    /// The commands the workers offer, as the youngest ready worker reported them.
+    pub fn commands(&self) -> Arc<[Command]> {
+        self.shared.commands()
+    }
+
+    /// What the pool is doing, taken under one lock: the numbers fit together.
+    pub fn snapshot(&self) -> PoolSnapshot {
+        self.shared.snapshot()
+    }
+
+    /// Waits until as many workers are ready as are wanted.
+    ///
+    /// # Errors
+    /// The last launch's error, once launching is given up, or three launches failed in a row and none is ready.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn ready(&self) -> Result<(), Arc<LaunchError>> {
+        self.shared.ready().await
+    }
+
+    /// Changes how many workers are wanted and returns at once. Workers in excess finish their calls first.
+    pub fn resize(&self, workers: usize) {
+        self.shared.resize(workers);
+    }
+
+    /// Takes no more calls, finishes those it has within `grace`, then ends all workers and waits until they are gone.
+    ///
+    /// A second call, with a shorter grace, cuts the first one short.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the pool draining; call again to go on.
+    pub async fn drain(&self, grace: Duration) -> DrainReport {
+        self.shared.step(Input::Drain);
+        // An elapsed grace is not an error: what is left is reported.
+        let _ = tokio::time::timeout(grace, self.shared.until(|state| state.sched.is_idle())).await;
+        self.close().await
+    }
+
+    /// Rejects the calls that wait, interrupts those that run, ends all workers and waits until they are gone.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the pool closed; the workers end all the same.
+    pub async fn shutdown(&self) -> DrainReport {
+        self.close().await
+    }
+
+    async fn close(&self) -> DrainReport {
+        let report = {
+            let state = self.shared.state.lock();
+            DrainReport {
+                interrupted: state.sched.running(),
+                rejected: state.sched.queued(),
+            }
+        };
+        self.shared.step(Input::Close);
+        self.shared.until(|state| state.tasks.is_empty()).await;
+        report
+    }
+}

@@ -1,0 +1,91 @@
+//! What a pool is doing, as plain data.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::shared::Shared;
+use crate::ids::{PoolName, WorkerId};
+use crate::sched::WorkerState;
+use crate::worker::Hello;
+
+/// A pool at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PoolSnapshot {
+    /// The pool.
+    pub pool: PoolName,
+    /// The profile of its workers.
+    pub profile: String,
+    /// Workers wanted.
+    pub target: usize,
+    /// Workers that take calls.
+    pub ready: usize,
+    /// Lanes of all workers that take calls.
+    pub lanes: usize,
+    /// Calls holding a lane, abandoned ones included.
+    pub running: usize,
+    /// Calls waiting for a lane.
+    pub queued: usize,
+    /// The workers, oldest first.
+    pub workers: Vec<WorkerSnapshot>,
+}
+
+/// A worker at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerSnapshot {
+    /// The worker.
+    pub worker: WorkerId,
+    /// `launching`, `ready`, `draining` or `stopping`.
+    pub state: &'static str,
+    /// Its lanes, 0 until it is ready.
+    pub lanes: usize,
+    /// Lanes in use.
+    pub busy: usize,
+    /// Calls it let go of.
+    pub served: u64,
+    /// Time since it became ready.
+    pub age: Option<Duration>,
+    /// What it said about itself.
+    pub hello: Option<Arc<Hello>>,
+}
+
+impl Shared {
+    pub(super) fn snapshot(&self) -> PoolSnapshot {
+        let now = Instant::now();
+        let state = self.state.lock();
+        let mut lanes = 0;
+        let workers = state.sched.workers().map(|status| {
+            let serving = status.state == WorkerState::Ready;
+            lanes += if serving { status.lanes } else { 0 };
+            WorkerSnapshot {
+                worker: status.worker,
+                state: match status.state {
+                    WorkerState::Launching => "launching",
+                    WorkerState::Ready => "ready",
+                    WorkerState::Draining => "draining",
+                    WorkerState::Stopping => "stopping",
+                },
+                lanes: status.lanes,
+                busy: status.busy,
+                served: status.served,
+                age: status.ready_at.map(|at| now.saturating_duration_since(at)),
+                hello: state
+                    .members
+                    .get(&status.worker)
+                    .map(|member| Arc::clone(&member.hello)),
+            }
+        });
+        let workers = workers.collect();
+        PoolSnapshot {
+            pool: self.name.clone(),
+            profile: self.profile.kind().to_owned(),
+            target: state.sched.target(),
+            ready: state.sched.ready(),
+            lanes,
+            running: state.sched.running(),
+            queued: state.sched.queued(),
+            workers,
+        }
+    }
+}

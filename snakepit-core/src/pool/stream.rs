@@ -1,0 +1,129 @@
+//! A stream in a caller's hands: its values, its deadline, its lane.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
+use tokio::time::{Sleep, sleep_until};
+
+use super::lease::Lease;
+use super::request::decode;
+use crate::error::{CallError, Stage};
+use crate::value::Value;
+use crate::worker::{Reply, ReplyStream};
+
+/// The values of a streaming call. Ends after the first error. Holds its lane until it ended; dropping it early
+/// interrupts the command.
+#[must_use = "dropping a stream interrupts the command"]
+pub struct CallStream<T> {
+    source: Option<Source>,
+    lease: Lease,
+    command: Arc<str>,
+    timer: Pin<Box<Sleep>>,
+    timeout: Duration,
+    item: PhantomData<fn() -> T>,
+}
+
+enum Source {
+    /// A command that produced one value after all.
+    One(Value),
+    Many(ReplyStream),
+}
+
+impl<T: DeserializeOwned> CallStream<T> {
+    pub(super) fn new(
+        reply: Reply,
+        lease: Lease,
+        command: Arc<str>,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Self {
+        let source = match reply {
+            Reply::One(value) => Source::One(value),
+            Reply::Stream(stream) => Source::Many(stream),
+        };
+        let timer = Box::pin(sleep_until(deadline.into()));
+        Self {
+            source: Some(source),
+            lease,
+            command,
+            timer,
+            timeout,
+            item: PhantomData,
+        }
+    }
+
+    /// The next value, or `None` at the end.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: no value is lost.
+    ///
+    /// # Errors
+    /// As [`Pool::call`](crate::Pool::call); nothing follows an error.
+    pub async fn next(&mut self) -> Option<Result<T, CallError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Ends the stream: the lane goes back if the worker is done with it, else the call is abandoned.
+    fn end(&mut self, result: Option<Result<(), &CallError>>) {
+        self.source = None;
+        if let Some(result) = result {
+            self.lease.finish(result);
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Stream for CallStream<T> {
+    type Item = Result<T, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let polled = match this.source.take() {
+            None => return Poll::Ready(None),
+            Some(Source::One(value)) => Poll::Ready(Some(Ok(value))),
+            Some(Source::Many(mut stream)) => {
+                let polled = stream.as_mut().poll_next(cx);
+                this.source = Some(Source::Many(stream));
+                polled
+            }
+        };
+        match polled {
+            Poll::Ready(Some(Ok(value))) => Poll::Ready(Some(decode(&this.command, value))),
+            Poll::Ready(Some(Err(error))) => {
+                this.end(Some(Err(&error)));
+                Poll::Ready(Some(Err(error)))
+            }
+            Poll::Ready(None) => {
+                this.end(Some(Ok(())));
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if this.timer.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                // Not finished: dropping the reply and, with `self`, the lease in flight interrupts the command.
+                this.end(None);
+                let error = CallError::TimedOut {
+                    stage: Stage::Run,
+                    after: this.timeout,
+                };
+                Poll::Ready(Some(Err(error)))
+            }
+        }
+    }
+}
+
+impl<T> Unpin for CallStream<T> {}
+
+impl<T> std::fmt::Debug for CallStream<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallStream")
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! The scheduler: which call gets which lane, and how many workers there should be. Pure: knows no clock, no runtime,
+//! no I/O. Everything that happens to a pool is one [`Input`]; everything that must be done about it comes out as
+//! [`Action`]s.
+//!
+//! The shell around it ([`crate::pool`]) holds it in one lock: lock, [`Scheduler::on`], unlock, act. Because of that,
+//! and because a lane is free again only when an input says so, no interleaving of callers can lose a lane or give one
+//! to two calls.
+
+mod backoff;
+#[cfg(feature = "test-util")]
+mod driver;
+mod queue;
+mod sessions;
+mod step;
+mod workers;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::event::RetireReason;
+use crate::ids::{CallId, LaneId, SessionId, WorkerId};
+use crate::worker::Quiesced;
+
+use backoff::Backoff;
+use queue::{Queue, Waiting};
+use sessions::Sessions;
+use workers::Workers;
+
+#[cfg(feature = "test-util")]
+pub use driver::SchedulerDriver;
+pub(crate) use workers::{WorkerState, WorkerStatus};
+
+/// Which of the waiting calls goes first. Equal priorities are served in order of arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// After everything else.
+    Low,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Before everything else.
+    High,
+}
+
+/// What a call with a session does when the worker of that session is busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Affinity {
+    /// Takes any free worker: the session's worker is only preferred.
+    #[default]
+    Hint,
+    /// Waits for the session's worker. When that worker is gone, the session moves to another.
+    StrictQueue,
+    /// Is rejected at once.
+    StrictFailFast,
+}
+
+/// A call asking for a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) call: CallId,
+    pub(crate) priority: Priority,
+    pub(crate) session: Option<(SessionId, Affinity)>,
+    /// When to stop waiting: the earlier of queue timeout and deadline.
+    pub(crate) give_up_at: Instant,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A caller wants a lane.
+    Arrived(Arrival),
+    /// A caller left while waiting. If its grant is on the way already, nothing happens: the lease it never sees comes
+    /// back as [`Finished`](Self::Finished).
+    Withdrawn(CallId),
+    /// A caller left while its call was running.
+    Abandoned(CallId),
+    /// A granted call is over and its lane is free.
+    Finished(CallId),
+    /// An abandoned call let go of its lane, or never will.
+    Quiesced(CallId, Quiesced),
+    /// A worker is ready.
+    Launched { worker: WorkerId, lanes: u16 },
+    /// A worker did not become ready.
+    LaunchFailed { worker: WorkerId, permanent: bool },
+    /// A worker is gone.
+    Exited(WorkerId),
+    /// A worker is due for replacement: make before break.
+    Retire(WorkerId, RetireReason),
+    /// A worker can no longer be trusted: no more calls, end it now.
+    Condemn(WorkerId, RetireReason),
+    /// Time passed.
+    Tick,
+    /// The pool should have this many workers.
+    Resize(usize),
+    /// Take nothing new, finish the rest.
+    Drain,
+    /// Take nothing, finish nothing.
+    Close,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Run the call on this lane.
+    Grant {
+        call: CallId,
+        worker: WorkerId,
+        lane: LaneId,
+    },
+    /// Tell the caller.
+    Reject { call: CallId, why: Refusal },
+    /// Interrupt the abandoned call; answer with [`Input::Quiesced`].
+    Cancel {
+        call: CallId,
+        worker: WorkerId,
+        lane: LaneId,
+    },
+    /// Start a worker; answer with `Launched` or `LaunchFailed`, later `Exited`.
+    Launch(WorkerId),
+    /// A worker takes no more calls (for events).
+    Draining(WorkerId, RetireReason),
+    /// End an idle worker in good order; answer with `Exited`.
+    Stop(WorkerId),
+    /// Kill a worker, or break off its launch. `Exited` may follow and is ignored then.
+    Abort(WorkerId, RetireReason),
+}
+
+/// Why a call got no lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    QueueFull,
+    QueueTimeout,
+    SessionBusy,
+    Draining,
+    Closed,
+    Unavailable,
+}
+
+/// What a scheduler is told at birth.
+#[derive(Clone, Debug)]
+pub(crate) struct SchedulerConfig {
+    /// Workers wanted.
+    pub(crate) target: usize,
+    /// Calls that may wait.
+    pub(crate) queue_size: usize,
+    /// How long an unused session keeps its worker.
+    pub(crate) session_ttl: Duration,
+    /// Feeds the jitter of launch delays, so that pools that failed together do not retry together.
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Draining,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Running {
+    worker: WorkerId,
+    lane: LaneId,
+    abandoned: bool,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    phase: Phase,
+    target: usize,
+    queue_size: usize,
+    queue: Queue,
+    running: HashMap<CallId, Running>,
+    workers: Workers,
+    sessions: Sessions,
+    backoff: Backoff,
+    next_worker: u64,
+}
+
+impl Scheduler {
+    /// A scheduler without workers. The first [`Input::Tick`] makes it launch them.
+    pub(crate) fn new(config: &SchedulerConfig) -> Self {
+        Self {
+            phase: Phase::Open,
+            target: config.target,
+            queue_size: config.queue_size,
+            queue: Queue::default(),
+            running: HashMap::new(),
+            workers: Workers::default(),
+            sessions: Sessions::new(config.session_ttl),
+            backoff: Backoff::new(config.seed),
+            next_worker: 1,
+        }
+    }
+
+    /// When the next [`Input::Tick`] is due, if ever.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let launch = if self.wants_launch() {
+            self.backoff.not_before()
+        } else {
+            None
+        };
+        [self.queue.next_timeout(), launch]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Calls waiting for a lane.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Calls holding a lane, abandoned ones included.
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Workers wanted.
+    pub(crate) fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Workers that take calls.
+    pub(crate) fn ready(&self) -> usize {
+        self.workers.serving()
+    }
+
+    /// Whether nothing runs and nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.queue.is_empty()
+    }
+
+    /// Whether launching was given up, see [`Input::LaunchFailed`].
+    pub(crate) fn gave_up(&self) -> bool {
+        self.backoff.gave_up()
+    }
+
+    /// Launches that failed since one last worked.
+    pub(crate) fn launch_failures(&self) -> u32 {
+        self.backoff.failures()
+    }
+
+    /// When the next launch may happen, if one is held back.
+    pub(crate) fn next_launch(&self) -> Option<Instant> {
+        self.backoff.not_before()
+    }
+
+    /// All workers that are not gone, by id.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerStatus> + '_ {
+        self.workers.iter()
+    }
+
+    /// One worker.
+    pub(crate) fn worker(&self, worker: WorkerId) -> Option<WorkerStatus> {
+        self.workers.status(worker)
+    }
+}

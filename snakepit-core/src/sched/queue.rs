@@ -1,0 +1,193 @@
+//! The calls that wait, in the order they will be served; knows no worker's state.
+//!
+//! Every operation is O(1) or O(log n). A call that leaves early leaves its number behind in the order; numbers
+//! without an entry are skipped, and swept out before they outnumber the calls that wait.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use super::{Affinity, Priority};
+use crate::ids::{CallId, SessionId, WorkerId};
+
+const LEVELS: usize = 3;
+
+/// A call that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) priority: Priority,
+    pub(super) session: Option<(SessionId, Affinity)>,
+    pub(super) give_up_at: Instant,
+}
+
+#[derive(Debug)]
+struct Entry {
+    waiting: Waiting,
+    seq: u64,
+    pinned_to: Option<WorkerId>,
+}
+
+/// Numbers in order of arrival.
+#[derive(Debug, Default)]
+struct Line(VecDeque<CallId>);
+
+impl Line {
+    fn head(&mut self, entries: &HashMap<CallId, Entry>, here: Option<WorkerId>) -> Option<CallId> {
+        while let Some(&call) = self.0.front() {
+            if entries
+                .get(&call)
+                .is_some_and(|entry| entry.pinned_to == here)
+            {
+                return Some(call);
+            }
+            self.0.pop_front();
+        }
+        None
+    }
+
+    fn sweep(&mut self, entries: &HashMap<CallId, Entry>, here: Option<WorkerId>) {
+        if self.0.len() > 2 * entries.len() + 64 {
+            self.0.retain(|call| {
+                entries
+                    .get(call)
+                    .is_some_and(|entry| entry.pinned_to == here)
+            });
+        }
+    }
+}
+
+/// The queue of one pool.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: HashMap<CallId, Entry>,
+    lines: [Line; LEVELS],
+    pinned: HashMap<WorkerId, Line>,
+    timeouts: BTreeSet<(Instant, CallId)>,
+    next_seq: u64,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.timeouts.first().map(|(at, _)| *at)
+    }
+
+    /// Puts a call at the end of its line: the pool's, or that of one worker.
+    pub(super) fn push(&mut self, call: CallId, waiting: Waiting, pinned_to: Option<WorkerId>) {
+        self.timeouts.insert((waiting.give_up_at, call));
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let level = waiting.priority as usize;
+        self.entries.insert(
+            call,
+            Entry {
+                waiting,
+                seq,
+                pinned_to,
+            },
+        );
+        let line = match pinned_to {
+            Some(worker) => self.pinned.entry(worker).or_default(),
+            None => &mut self.lines[level],
+        };
+        line.0.push_back(call);
+        line.sweep(&self.entries, pinned_to);
+    }
+
+    /// Takes a call out, wherever it stands.
+    pub(super) fn remove(&mut self, call: CallId) -> Option<Waiting> {
+        let entry = self.entries.remove(&call)?;
+        self.timeouts.remove(&(entry.waiting.give_up_at, call));
+        Some(entry.waiting)
+    }
+
+    /// Takes the call that a lane of `worker` should run next: the highest priority, then the longest wait, among
+    /// those bound to the worker and those bound to none.
+    pub(super) fn pop_for(&mut self, worker: WorkerId) -> Option<(CallId, Waiting)> {
+        let bound = self
+            .pinned
+            .get_mut(&worker)
+            .and_then(|line| line.head(&self.entries, Some(worker)));
+        let free = self
+            .lines
+            .iter_mut()
+            .rev()
+            .find_map(|line| line.head(&self.entries, None));
+        let rank = |call: &CallId| {
+            let entry = &self.entries[call];
+            (std::cmp::Reverse(entry.waiting.priority), entry.seq)
+        };
+        let call = bound.into_iter().chain(free).min_by_key(rank)?;
+        self.remove(call).map(|waiting| (call, waiting))
+    }
+
+    /// Gives the calls bound to a worker back to everyone, ahead of those that arrived later.
+    pub(super) fn unbind(&mut self, worker: WorkerId) {
+        let Some(line) = self.pinned.remove(&worker) else {
+            return;
+        };
+        let mut touched = [false; LEVELS];
+        for call in line.0 {
+            if let Some(entry) = self
+                .entries
+                .get_mut(&call)
+                .filter(|entry| entry.pinned_to == Some(worker))
+            {
+                entry.pinned_to = None;
+                let level = entry.waiting.priority as usize;
+                self.lines[level].0.push_back(call);
+                touched[level] = true;
+            }
+        }
+        let entries = &self.entries;
+        for (line, _) in self
+            .lines
+            .iter_mut()
+            .zip(touched)
+            .filter(|(_, touched)| *touched)
+        {
+            line.0.retain(|call| entries.contains_key(call));
+            line.0
+                .make_contiguous()
+                .sort_by_key(|call| entries[call].seq);
+        }
+    }
+
+    /// Takes one call whose time is over.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<CallId> {
+        let &(at, call) = self.timeouts.first()?;
+        if at > now {
+            return None;
+        }
+        self.remove(call);
+        Some(call)
+    }
+
+    /// Takes everything.
+    pub(super) fn clear(&mut self) -> Vec<CallId> {
+        let mut calls: Vec<_> = self
+            .entries
+            .drain()
+            .map(|(call, entry)| (entry.seq, call))
+            .collect();
+        calls.sort_unstable();
+        *self = Self {
+            next_seq: self.next_seq,
+            ..Self::default()
+        };
+        calls.into_iter().map(|(_, call)| call).collect()
+    }
+
+    /// Numbers held, waiting or not: what must stay bounded.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> usize {
+        self.lines.iter().map(|line| line.0.len()).sum::<usize>()
+            + self.pinned.values().map(|line| line.0.len()).sum::<usize>()
+    }
+}

@@ -1,0 +1,237 @@
+//! The contract between a pool and what runs its calls: `WorkerProfile` and `Worker`. Knows no process, no transport.
+//!
+//! A *profile* launches *workers*; a worker has a fixed number of *lanes*, each running one call at a time. Write these
+//! two traits and you have a profile of your own; the [`conformance!`](crate::conformance) kit tells whether it keeps
+//! the promises below.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+use crate::error::{CallError, ExitReport, LaunchError};
+use crate::event::LogLine;
+use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::value::{Args, Value};
+
+/// Launches workers of one kind.
+#[async_trait]
+pub trait WorkerProfile: fmt::Debug + Send + Sync + 'static {
+    /// The name used in configuration (`process`, `thread`, `acme-gpu`).
+    fn kind(&self) -> &str;
+
+    /// Starts one worker and returns once it is ready for calls.
+    ///
+    /// # Cancel safety
+    /// Dropping the future must leave nothing behind: no process, no thread, no file.
+    async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError>;
+}
+
+/// What a profile needs to know to launch one worker.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LaunchContext {
+    /// The pool the worker is for.
+    pub pool: PoolName,
+    /// The worker's id within that pool.
+    pub worker: WorkerId,
+    /// How long the launch may take; the pool drops the future after that.
+    pub timeout: Duration,
+    /// Takes the worker's output, line by line. Never blocks.
+    pub output: Arc<dyn Fn(LogLine) + Send + Sync>,
+}
+
+impl LaunchContext {
+    /// A context whose output goes to `output`.
+    pub fn new(
+        pool: PoolName,
+        worker: WorkerId,
+        timeout: Duration,
+        output: Arc<dyn Fn(LogLine) + Send + Sync>,
+    ) -> Self {
+        Self {
+            pool,
+            worker,
+            timeout,
+            output,
+        }
+    }
+
+    /// `pool/number`, the name used in errors and process lists.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.pool, self.worker)
+    }
+}
+
+impl fmt::Debug for LaunchContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaunchContext")
+            .field("worker", &self.label())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A worker that is ready.
+pub struct Launched {
+    /// The worker.
+    pub worker: Arc<dyn Worker>,
+    /// What it said about itself.
+    pub hello: Hello,
+}
+
+impl fmt::Debug for Launched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launched")
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a worker says about itself when it is ready.
+#[derive(Clone, Debug, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Hello {
+    /// How many calls it runs at the same time. At least 1.
+    pub lanes: u16,
+    /// The operating system's number for it, when it is a process.
+    pub process: Option<u32>,
+    /// The runtime it runs on, such as `CPython 3.14.0 (free-threaded, GIL off)`.
+    pub runtime: String,
+    /// The commands it offers.
+    pub commands: Arc<[Command]>,
+    /// How it was started (`zygote`, `exec`, ...) and why, for people.
+    pub launch: String,
+    /// Further facts, for diagnosis.
+    pub facts: Value,
+}
+
+impl Hello {
+    /// A hello with a number of lanes and nothing else.
+    pub fn new(lanes: u16) -> Self {
+        Self {
+            lanes,
+            ..Self::default()
+        }
+    }
+}
+
+/// A command a worker offers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Command {
+    /// The name to call it by.
+    pub name: String,
+    /// Its signature as the worker's language writes it.
+    pub signature: String,
+    /// The first line of its documentation.
+    pub doc: String,
+    /// Whether it produces a stream.
+    pub stream: bool,
+}
+
+/// One call, ready to be run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Call {
+    /// Unique within the pool; names the call in cancellation and logs.
+    pub id: CallId,
+    /// The command.
+    pub command: Arc<str>,
+    /// Its arguments. Shared, so that a retry costs nothing.
+    pub args: Arc<Args>,
+    /// When the caller stops waiting. A worker does not start a call after it.
+    pub deadline: Option<Instant>,
+    /// The caller's session, for Python to see.
+    pub session: Option<SessionId>,
+    /// The caller's W3C trace context.
+    pub traceparent: Option<Arc<str>>,
+    /// Whether the answer is wanted as a stream.
+    pub stream: bool,
+}
+
+impl Call {
+    /// A call without deadline or session.
+    pub fn new(id: CallId, command: impl Into<Arc<str>>, args: Args) -> Self {
+        Self {
+            id,
+            command: command.into(),
+            args: Arc::new(args),
+            deadline: None,
+            session: None,
+            traceparent: None,
+            stream: false,
+        }
+    }
+
+    /// Asks for a stream.
+    pub fn streaming(mut self) -> Self {
+        self.stream = true;
+        self
+    }
+}
+
+/// The answer to a call.
+pub enum Reply {
+    /// One value.
+    One(Value),
+    /// Values as they come. Holds its lane until it ended.
+    Stream(ReplyStream),
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(value) => f.debug_tuple("One").field(value).finish(),
+            Self::Stream(_) => f.write_str("Stream(..)"),
+        }
+    }
+}
+
+/// Values as they come. After an error or the end nothing follows. Dropping it early abandons the call.
+pub type ReplyStream = Pin<Box<dyn Stream<Item = Result<Value, CallError>> + Send>>;
+
+/// Whether an abandoned call let go of its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiesced {
+    /// The lane is free.
+    Clean,
+    /// It is not, and will not be: the pool replaces the worker.
+    Stuck,
+}
+
+/// A running worker. All methods may be called from any thread at any time.
+#[async_trait]
+pub trait Worker: Send + Sync + 'static {
+    /// Runs a call on a lane. The pool never runs two calls on one lane at the same time.
+    ///
+    /// Returns [`CallError::WorkerLost`] promptly when the worker dies, from every call in flight.
+    ///
+    /// # Cancel safety
+    /// If the future, or the stream it returned, is dropped before the end, the lane stays busy until
+    /// [`cancel`](Self::cancel) says otherwise. The pool calls that next.
+    async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError>;
+
+    /// Interrupts an abandoned call and waits until its lane is free, at most `grace`.
+    ///
+    /// Answering [`Quiesced::Stuck`] is allowed. A call that ended meanwhile is `Clean`.
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced;
+
+    /// Whether the worker answers, outside its lanes. A busy worker answers.
+    async fn ping(&self) -> Result<(), ExitReport>;
+
+    /// Ends the worker: asks, waits at most `grace`, then kills. Returns once it is gone. May be called twice.
+    async fn stop(&self, grace: Duration) -> ExitReport;
+
+    /// Kills the worker without waiting, giving the reason its report will show. For `Drop` and for stuck workers.
+    fn abort(&self, reason: &str);
+
+    /// Waits until the worker is gone, for whatever reason.
+    ///
+    /// # Cancel safety
+    /// Cancel safe; may be awaited by several tasks.
+    async fn exited(&self) -> ExitReport;
+}
+
+const _: fn(&dyn WorkerProfile, &dyn Worker) = |_, _| {};

@@ -1,0 +1,41 @@
+//! A process that does not outlive its owner; must not know what the process is for, and never reaps.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::process::{Signal, pidfd_send_signal};
+
+/// A process, held by a pidfd: no signal can ever reach another process that got its number. Killed on drop.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    pid: u32,
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Leash {
+    /// Takes charge of a process.
+    pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd: Arc::new(pidfd) }
+    }
+
+    /// Its number, for people.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Readable once the process is dead.
+    pub(crate) fn pidfd(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.pidfd)
+    }
+
+    /// Kills it, if it is still there.
+    pub(crate) fn kill(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,273 @@
+//! The task that watches one worker: control connection, output, death; must not know how the worker was started.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, retry_on_intr};
+use snakepit_core::CallId;
+use snakepit_core::error::{ExitReport, ExitStatus};
+use snakepit_core::event::{LogLine, LogStream};
+use tokio::io::Interest;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use super::messages::{self, Hello};
+use super::output::{Lines, Tail};
+use super::{Handle, LAST_WORD, Shared, Sink, Verdict};
+use crate::codec::Failure;
+use crate::frame::{Decoder, Frame, Kind, Link};
+use crate::lane::{Lane, Socket};
+use crate::leash::Leash;
+use crate::polled::{Polled, polled};
+
+/// How long the exit status may follow death: the zygote, or the reaper, has to be scheduled once.
+const STATUS: Duration = Duration::from_secs(1);
+
+/// How long a dead worker's connections are read on. They end at once, unless a process it left behind holds them.
+const ECHO: Duration = Duration::from_millis(100);
+
+/// Control frames are small; a worker that says otherwise is lying.
+const CONTROL_LIMIT: u32 = 16 * 1024 * 1024;
+
+/// Output read at once.
+const READ: usize = 16 * 1024;
+
+/// A worker process and the host's ends of its connections.
+pub(crate) struct Worker {
+    /// `pool/number`.
+    pub(crate) label: String,
+    /// The process.
+    pub(crate) leash: Leash,
+    /// Its exit status, once it has been reaped. Dropped when nobody will ever know.
+    pub(crate) status: oneshot::Receiver<ExitStatus>,
+    /// Its control connection.
+    pub(crate) control: OwnedFd,
+    /// The read end of its output pipe, not blocking.
+    pub(crate) output: OwnedFd,
+    /// Its lanes.
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    /// Takes its output.
+    pub(crate) sink: Sink,
+    /// Kept until the worker is gone.
+    pub(crate) anchor: Option<Arc<dyn Send + Sync>>,
+}
+
+/// The first thing a worker says: that it is ready, or why not. Carries the text of its `HELLO` too.
+pub(crate) type Birth = Result<(Hello, bytes::Bytes), Failure>;
+
+/// Starts watching a worker. The birth never arrives if the worker ends, or breaks the protocol, before it is ready.
+///
+/// # Panics
+/// Panics outside a tokio runtime with I/O and time enabled.
+pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver<Birth>)> {
+    let Worker { label, leash, status, control, output, lanes, sink, anchor } = worker;
+    let control = Arc::new(control);
+    let (birth, born) = oneshot::channel();
+    let handle = Handle(Arc::new(Shared {
+        label,
+        leash,
+        control: Arc::clone(&control),
+        lanes: lanes.into(),
+        tail: parking_lot::Mutex::new(Tail::default()),
+        verdict: parking_lot::Mutex::new(None),
+        exit: watch::Sender::new(None),
+        pings: 0.into(),
+        pongs: watch::Sender::new(0),
+    }));
+    let task = Task {
+        death: polled(handle.0.leash.pidfd(), Interest::READABLE)?,
+        control: Socket::new(control)?,
+        decoder: Decoder::new(Link::Control, CONTROL_LIMIT),
+        output: polled(output, Interest::READABLE)?,
+        chunk: Vec::with_capacity(READ),
+        lines: Lines::default(),
+        birth: Some(birth),
+        status,
+        sink,
+        _anchor: anchor,
+        handle: handle.clone(),
+    };
+    tokio::spawn(task.run());
+    Ok((handle, born))
+}
+
+struct Task {
+    handle: Handle,
+    death: Polled,
+    control: Socket,
+    decoder: Decoder,
+    output: Polled,
+    chunk: Vec<u8>,
+    lines: Lines,
+    birth: Option<oneshot::Sender<Birth>>,
+    status: oneshot::Receiver<ExitStatus>,
+    sink: Sink,
+    _anchor: Option<Arc<dyn Send + Sync>>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.watch().await;
+        // Dead, but there may be words in flight, and the status takes another process's help.
+        let status = match timeout(STATUS, &mut self.status).await {
+            Ok(Ok(status)) => status,
+            _ => ExitStatus::Unknown,
+        };
+        let _ = timeout(ECHO, self.drain()).await;
+        self.publish(status);
+    }
+
+    /// Serves the worker until it is dead.
+    async fn watch(&mut self) {
+        let (mut listening, mut output) = (true, true);
+        loop {
+            tokio::select! {
+                _ = self.death.readable() => return,
+                more = control(&self.control, &mut self.decoder), if listening => {
+                    listening = more && self.hear();
+                }
+                more = read(&self.output, &mut self.chunk), if output => {
+                    output = more;
+                    self.print();
+                }
+                // Whoever closes its control connection is dying. If it takes long, it is not.
+                () = tokio::time::sleep(LAST_WORD), if !listening => {
+                    self.handle.abort("it closed its control connection");
+                    let _ = self.death.readable().await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what a dead worker has left.
+    async fn drain(&mut self) {
+        while read(&self.output, &mut self.chunk).await {
+            self.print();
+        }
+        self.print();
+        while control(&self.control, &mut self.decoder).await && self.hear() {}
+    }
+
+    fn print(&mut self) {
+        let call = match self.handle.lanes() {
+            [lane] => lane.current(),
+            _ => 0,
+        };
+        let Self { lines, chunk, handle, sink, .. } = self;
+        lines.feed(chunk, |line| emit(handle, sink, raw(line, call)));
+        chunk.clear();
+    }
+
+    /// Takes the frames that have arrived on control; false when there must not be more.
+    fn hear(&mut self) -> bool {
+        loop {
+            let violation = match self.decoder.next() {
+                Ok(None) => return true,
+                Ok(Some(frame)) => match self.take(&frame) {
+                    Ok(()) => continue,
+                    Err(violation) => violation,
+                },
+                Err(error) => error.to_string(),
+            };
+            self.handle.violation(&format!("control: {violation}"));
+            return false;
+        }
+    }
+
+    fn take(&mut self, frame: &Frame) -> Result<(), String> {
+        let body = &frame.body[..];
+        let malformed = |error| format!("malformed {}: {error}", frame.header.kind.name());
+        match (frame.header.kind, &self.birth) {
+            (Kind::Log, _) => {
+                let line = messages::log(body, frame.header.id).map_err(malformed)?;
+                emit(&self.handle, &self.sink, line);
+            }
+            (Kind::Pong, None) => {
+                let asked = self.handle.0.pings.load(std::sync::atomic::Ordering::Relaxed);
+                self.handle.0.pongs.send_modify(|count| *count += 1);
+                if *self.handle.0.pongs.borrow() > asked {
+                    return Err("PONG without a PING".to_owned());
+                }
+            }
+            (Kind::Hello, Some(_)) => {
+                let hello = serde_json::from_slice(body).map_err(malformed)?;
+                self.bear(Ok((hello, frame.body.clone())));
+            }
+            (Kind::Failed, Some(_)) => self.bear(Err(Failure::decode(body).map_err(|error| error.to_string())?)),
+            (kind, None) => return Err(format!("{} from a worker that is ready", kind.name())),
+            (kind, Some(_)) => return Err(format!("{} before HELLO", kind.name())),
+        }
+        Ok(())
+    }
+
+    fn bear(&mut self, birth: Birth) {
+        if let Some(sender) = self.birth.take() {
+            let _ = sender.send(birth);
+        }
+    }
+
+    fn publish(&mut self, status: ExitStatus) {
+        let Self { handle, lines, sink, .. } = self;
+        lines.finish(|line| emit(handle, sink, raw(line, 0)));
+        let shared = &handle.0;
+        let mut report = ExitReport::new(&shared.label, status).with_output(handle.tail());
+        report.reason = match (&*shared.verdict.lock(), status) {
+            (Some(Verdict::Reason(reason)), _) => Some(reason.clone()),
+            (Some(Verdict::Violation(detail)), _) => Some(format!("it broke the protocol: {detail}")),
+            (None, ExitStatus::Code(70)) => Some("its runtime saw the protocol broken".to_owned()),
+            (None, ExitStatus::Code(71)) => Some("its runtime lost a connection".to_owned()),
+            (None, _) => None,
+        };
+        shared.exit.send_replace(Some(Arc::new(report)));
+        // After the report, so that whoever is woken by it finds the report.
+        for lane in handle.lanes() {
+            lane.shut_down();
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.handle.0.exit.borrow().is_none() {
+            // The runtime is shutting down, and nobody will watch this process any more.
+            self.handle.abort("the async runtime ended");
+            self.publish(ExitStatus::Unknown);
+        }
+    }
+}
+
+fn raw(line: String, call: u64) -> LogLine {
+    let mut line = LogLine::new(LogStream::Raw, line);
+    line.call = (call != 0).then(|| CallId::new(call));
+    line
+}
+
+fn emit(handle: &Handle, sink: &Sink, line: LogLine) {
+    handle.0.tail.lock().push(&line.text);
+    sink(line);
+}
+
+/// Reads control once; false at its end.
+async fn control(socket: &Socket, decoder: &mut Decoder) -> bool {
+    socket.read(decoder).await.is_ok_and(|count| count > 0)
+}
+
+/// Reads a pipe once into an empty buffer; false at its end.
+///
+/// # Cancel safety
+/// Cancel safe.
+pub(crate) async fn read(pipe: &Polled, chunk: &mut Vec<u8>) -> bool {
+    debug_assert!(chunk.is_empty());
+    loop {
+        let Ok(mut ready) = pipe.readable().await else { return false };
+        match retry_on_intr(|| rustix::io::read(pipe.get_ref(), spare_capacity(chunk))) {
+            Ok(count) => return count > 0,
+            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(_) => return false,
+        }
+    }
+}

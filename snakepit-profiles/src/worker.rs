@@ -1,0 +1,237 @@
+//! A worker process as the pool sees it: calls on lanes, cancellation, death; must not know how it was started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use snakepit_core::error::{CallError, ExitReport, RemoteError, RemoteKind};
+use snakepit_core::{
+    Call, CallId, Delivery, Hello, LaneId, Launched, Quiesced, Reply, ReplyStream, Value, Worker,
+};
+use tokio::time::timeout;
+
+use crate::bodies;
+use crate::boot::Recipe;
+use crate::codec;
+use crate::frame::{FREE_CHUNKS, Frame, Kind};
+use crate::lane::{Fault, Lane, Lease};
+use crate::supervise::{self, Handle};
+
+/// Chunks a consumer takes before the worker is granted as many. Half of what may be under way: fewer grants than one
+/// per chunk, and the worker never runs dry.
+const BATCH: u32 = FREE_CHUNKS / 2;
+
+/// How long a `CANCEL` may go unanswered before it is sent again, doubling. A signal can hit the moment between the last
+/// check and a blocking system call, and then it takes another.
+const INSIST: Duration = Duration::from_millis(20);
+
+/// A worker process. Killed when dropped.
+pub(crate) struct ProcessWorker {
+    handle: Handle,
+    max_payload: u32,
+}
+
+impl ProcessWorker {
+    /// The worker that has said this `hello`.
+    pub(crate) fn launched(
+        handle: Handle,
+        mut message: supervise::Hello,
+        text: &Bytes,
+        launch: String,
+        recipe: &Recipe,
+    ) -> Launched {
+        let mut hello = Hello::new(message.lanes);
+        hello.process = Some(handle.pid());
+        hello.runtime = message.python.describe();
+        hello.commands = message.commands().into();
+        hello.launch = launch;
+        hello.facts = codec::decode(text, false).unwrap_or_default();
+        let worker = Self { handle, max_payload: recipe.boot.max_frame };
+        Launched { worker: Arc::new(worker), hello }
+    }
+
+    fn lane(&self, lane: LaneId) -> Option<&Arc<Lane>> {
+        self.handle.lanes().get(lane.index())
+    }
+
+    /// Sends a call.
+    async fn start<L>(&self, mut lease: Lease<L>, call: &Call) -> Result<Lease<L>, CallError>
+    where
+        L: std::ops::Deref<Target = Lane>,
+    {
+        bodies::call(call, self.max_payload, lease.outgoing()).map_err(|source| {
+            CallError::Encode { command: call.command.to_string(), source }
+        })?;
+        match lease.begin(call.id.get(), call.stream).await {
+            Ok(()) => Ok(lease),
+            Err(fault) => {
+                let delivery =
+                    if lease.is_sent() { Delivery::MaybeExecuted } else { Delivery::NotSent };
+                drop(lease);
+                Err(faulty(&self.handle, fault, delivery).await)
+            }
+        }
+    }
+
+    /// Takes a lane for a call.
+    async fn free<L>(&self, lane: Option<L>) -> Result<Lease<L>, CallError>
+    where
+        L: std::ops::Deref<Target = Lane>,
+    {
+        match lane.and_then(Lease::take) {
+            Some(lease) if lease.is_free() => Ok(lease),
+            Some(lease) if lease.is_broken() => {
+                drop(lease);
+                Err(self.handle.lost(Delivery::NotSent).await)
+            }
+            // A pool that keeps its promise never comes here. One that does not gets no wrong answers.
+            _ => Err(CallError::Remote(Box::new(RemoteError::new(
+                RemoteKind::Expired,
+                "the lane is in use",
+            )))),
+        }
+    }
+}
+
+/// The error for a lane that failed, which is the end of its worker.
+async fn faulty(handle: &Handle, fault: Fault, delivery: Delivery) -> CallError {
+    match fault {
+        Fault::Closed => handle.lost(delivery).await,
+        Fault::Violation(detail) => handle.violation(&detail),
+    }
+}
+
+/// The value of a `RESULT` or `CHUNK`.
+fn value(handle: &Handle, frame: &Frame) -> Result<Value, CallError> {
+    bodies::value(frame).map_err(|problem| {
+        handle.violation(&format!("malformed {}: {problem}", frame.header.kind.name()))
+    })
+}
+
+/// The error in an `ERROR`.
+fn remote(handle: &Handle, frame: &Frame) -> CallError {
+    match bodies::error(frame) {
+        Ok(error) => CallError::Remote(Box::new(error)),
+        Err(problem) => handle.violation(&format!("malformed ERROR: {problem}")),
+    }
+}
+
+#[async_trait]
+impl Worker for ProcessWorker {
+    async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError> {
+        if call.stream {
+            let lease = self.free(self.lane(lane).cloned()).await?;
+            let lease = self.start(lease, &call).await?;
+            let handle = self.handle.clone();
+            return Ok(Reply::Stream(Chunks { lease, handle, taken: 0 }.into_stream()));
+        }
+        let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
+        let mut lease = self.start(lease, &call).await?;
+        let answer = lease.answer().await;
+        drop(lease);
+        match answer {
+            Ok(frame) if frame.header.kind == Kind::Result => value(&self.handle, &frame).map(Reply::One),
+            Ok(frame) => Err(remote(&self.handle, &frame)),
+            Err(fault) => Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await),
+        }
+    }
+
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
+        let Some(mut lease) = self.lane(lane).and_then(|lane| Lease::take(&**lane)) else {
+            return Quiesced::Stuck; // whoever called has not let go
+        };
+        match lease.abandoned() {
+            None if lease.is_broken() => return Quiesced::Stuck,
+            None => return Quiesced::Clean,
+            Some(id) if id != call.get() => return Quiesced::Stuck,
+            Some(_) => {}
+        }
+        let result = timeout(grace, async {
+            let mut patience = INSIST;
+            loop {
+                self.handle.send_cancel(call.get());
+                if let Ok(result) = timeout(patience, lease.quiesce()).await {
+                    return result;
+                }
+                patience *= 2;
+            }
+        });
+        match result.await {
+            Ok(Ok(())) => Quiesced::Clean,
+            Ok(Err(Fault::Violation(detail))) => {
+                self.handle.violation(&detail);
+                Quiesced::Stuck
+            }
+            Ok(Err(Fault::Closed)) | Err(_) => Quiesced::Stuck,
+        }
+    }
+
+    async fn ping(&self) -> Result<(), ExitReport> {
+        self.handle.ping().await
+    }
+
+    async fn stop(&self, grace: Duration) -> ExitReport {
+        self.handle.send_stop();
+        if timeout(grace, self.handle.exited()).await.is_err() {
+            self.handle.abort(&format!("it did not stop within {grace:?}"));
+        }
+        self.exited().await
+    }
+
+    fn abort(&self, reason: &str) {
+        self.handle.abort(reason);
+    }
+
+    async fn exited(&self) -> ExitReport {
+        ExitReport::clone(&*self.handle.exited().await)
+    }
+}
+
+impl Drop for ProcessWorker {
+    fn drop(&mut self) {
+        self.handle.abort("the pool let go of it");
+    }
+}
+
+/// The values of a stream, as its consumer asks for them.
+struct Chunks {
+    lease: Lease<Arc<Lane>>,
+    handle: Handle,
+    /// Chunks taken since the last grant.
+    taken: u32,
+}
+
+impl Chunks {
+    fn into_stream(self) -> ReplyStream {
+        Box::pin(futures_util::stream::unfold(Some(self), |chunks| async {
+            let mut chunks = chunks?;
+            match chunks.next().await {
+                Ok(Some(value)) => Some((Ok(value), Some(chunks))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        }))
+    }
+
+    /// The next value. Being asked for it means that the one before was consumed.
+    async fn next(&mut self) -> Result<Option<Value>, CallError> {
+        if self.taken == BATCH {
+            self.taken = 0;
+            if let Err(fault) = self.lease.grant(BATCH).await {
+                return Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await);
+            }
+        }
+        match self.lease.answer().await {
+            Ok(frame) => match frame.header.kind {
+                Kind::Chunk => {
+                    self.taken += 1;
+                    value(&self.handle, &frame).map(Some)
+                }
+                Kind::End => Ok(None),
+                _ => Err(remote(&self.handle, &frame)),
+            },
+            Err(fault) => Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The task that owns a zygote: its process, its boot link, its output; must not know what the workers do.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use snakepit_core::LaunchError;
+use snakepit_core::error::{ExitStatus, LaunchErrorKind};
+use tokio::io::Interest;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::{Fork, ForkError, Forked, State};
+use crate::boot::{self, BootError, BootLink, Booting, LinkError, Message, Recipe, Spawned};
+use crate::frame::Kind;
+use crate::leash::Leash;
+use crate::polled::{Polled, polled};
+use crate::supervise::{Lines, Tail, read};
+use crate::wires;
+
+/// How long a zygote may take to die once it has closed its link.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// How long a killed zygote may take to be reaped.
+const BURIAL: Duration = Duration::from_secs(2);
+
+/// How long what a dead zygote has left is read.
+const ECHO: Duration = Duration::from_millis(100);
+
+#[derive(Deserialize)]
+struct ForkedMessage {
+    pid: u32,
+}
+
+#[derive(Deserialize)]
+struct RefusedMessage {
+    reason: String,
+    #[serde(default)]
+    threads: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ExitedMessage {
+    code: Option<i32>,
+    signal: Option<i32>,
+}
+
+/// Starts a zygote and serves it until it ends or nobody needs it.
+pub(super) async fn run(
+    recipe: Arc<Recipe>,
+    patience: Duration,
+    requests: mpsc::UnboundedReceiver<Fork>,
+    state: watch::Sender<State>,
+) {
+    let end = match Task::start(&recipe).await {
+        Ok(mut task) => match task.load(&recipe, patience, &state).await {
+            Ok(()) => {
+                state.send_replace(State::Ready);
+                task.serve(requests).await
+            }
+            Err(error) => error,
+        },
+        Err(error) => Some(error),
+    };
+    if let Some(error) = end {
+        state.send_replace(State::Ended(Box::new(error)));
+    }
+}
+
+struct Task {
+    link: BootLink,
+    process: Process,
+    output: Output,
+    /// Forks that have not been answered, by launch id.
+    asked: HashMap<u64, oneshot::Sender<Result<Forked, ForkError>>>,
+    /// Workers that have not been reaped, by launch id.
+    living: HashMap<u64, oneshot::Sender<ExitStatus>>,
+    /// Launch ids given out.
+    launches: u64,
+}
+
+/// Ends a zygote kindly when dropped: it sees the end of its link and takes its children, and what they started, along.
+struct Process(Option<Spawned>);
+
+impl Process {
+    fn status(&mut self) -> &mut oneshot::Receiver<ExitStatus> {
+        &mut self.0.as_mut().expect("there until dropped").status
+    }
+
+    fn kill(&self) {
+        self.0.as_ref().expect("there until dropped").leash.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(spawned) = self.0.take() {
+            boot::dismiss(spawned.leash);
+        }
+    }
+}
+
+/// The output of the zygote itself.
+struct Output {
+    pipe: Polled,
+    chunk: Vec<u8>,
+    lines: Lines,
+    tail: Tail,
+    open: bool,
+}
+
+impl Output {
+    async fn pump(&mut self) {
+        self.open = read(&self.pipe, &mut self.chunk).await;
+        let Self { lines, chunk, tail, .. } = self;
+        lines.feed(chunk, |line| tail.push(&line));
+        chunk.clear();
+        if !self.open {
+            lines.finish(|line| tail.push(&line));
+        }
+    }
+}
+
+impl Task {
+    async fn start(recipe: &Recipe) -> Result<Self, LaunchError> {
+        let cannot = |error: io::Error| boot::cannot_start("zygote", error);
+        let (ours, theirs) = wires::output().map_err(cannot)?;
+        let Booting { link, process } = boot::start(recipe, &theirs).await?;
+        let pipe = polled(ours, Interest::READABLE).map_err(cannot)?;
+        Ok(Self {
+            link,
+            process: Process(Some(process)),
+            output: Output {
+                pipe,
+                chunk: Vec::with_capacity(4096),
+                lines: Lines::default(),
+                tail: Tail::default(),
+                open: true,
+            },
+            asked: HashMap::new(),
+            living: HashMap::new(),
+            launches: 0,
+        })
+    }
+
+    /// Gets the adapter loaded. An error of `None` means that nobody waits for it any more.
+    async fn load(
+        &mut self,
+        recipe: &Recipe,
+        patience: Duration,
+        state: &watch::Sender<State>,
+    ) -> Result<(), Option<LaunchError>> {
+        let result = {
+            let load = timeout(patience, boot::load(&mut self.link, &recipe.boot));
+            tokio::pin!(load);
+            loop {
+                tokio::select! {
+                    result = &mut load => break result,
+                    () = self.output.pump(), if self.output.open => {}
+                    () = state.closed() => return Err(None),
+                }
+            }
+        };
+        let stage = "loading the adapter";
+        let error = match result {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(BootError::Failed(failed))) => {
+                self.bury().await;
+                boot::failed(&recipe.boot.adapter, failed)
+            }
+            Ok(Err(BootError::Arguments(error))) => return Err(Some(boot::unfit_arguments(&error))),
+            Ok(Err(BootError::Link(LinkError::Violation(detail)))) => {
+                self.process.kill();
+                self.bury().await;
+                LaunchError::new(LaunchErrorKind::Protocol(detail))
+            }
+            Ok(Err(BootError::Link(LinkError::Closed))) => {
+                let status = self.bury().await;
+                LaunchError::new(LaunchErrorKind::Exited { stage, status })
+            }
+            Err(_) => {
+                self.process.kill();
+                self.bury().await;
+                LaunchError::new(LaunchErrorKind::TimedOut { stage, after: patience })
+                    .with_hint("raise `startup_timeout`, or move work from import time to `setup`")
+            }
+        };
+        Err(Some(error.with_output(self.output.tail.lines())))
+    }
+
+    /// Forks on request until the zygote ends, which gives an error, or nobody needs it.
+    async fn serve(&mut self, mut requests: mpsc::UnboundedReceiver<Fork>) -> Option<LaunchError> {
+        let problem = loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    None => return None,
+                    Some(fork) => self.ask(fork),
+                },
+                message = self.link.receive() => match message.and_then(|message| self.take(message)) {
+                    Ok(()) => {}
+                    Err(problem) => break problem,
+                },
+                () = self.output.pump(), if self.output.open => {}
+            }
+        };
+        let kind = match problem {
+            LinkError::Closed => {
+                LaunchErrorKind::Exited { stage: "forking", status: self.bury().await }
+            }
+            LinkError::Violation(detail) => {
+                self.process.kill();
+                self.bury().await;
+                LaunchErrorKind::Other { message: format!("the zygote broke the protocol: {detail}"), permanent: false }
+            }
+        };
+        Some(LaunchError::new(kind).with_output(self.output.tail.lines()))
+    }
+
+    fn ask(&mut self, Fork { hello, descriptors, reply }: Fork) {
+        if reply.is_closed() {
+            return; // the launch was dropped: its descriptors go with the request
+        }
+        self.launches += 1;
+        // When this fails the zygote is gone, which the link says too; dropping the reply says it to the launch.
+        if self.link.send_with(Kind::Fork, self.launches, &hello, &descriptors).is_ok() {
+            self.asked.insert(self.launches, reply);
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), LinkError> {
+        let Message { kind, id, body, descriptor } = message;
+        let violation = |detail: String| LinkError::Violation(format!("{} {detail}", kind.name()));
+        let malformed = |error| violation(format!("is malformed: {error}"));
+        match kind {
+            Kind::Forked => {
+                let ForkedMessage { pid } = serde_json::from_slice(&body).map_err(malformed)?;
+                let pidfd = descriptor.ok_or_else(|| violation("without a pidfd".to_owned()))?;
+                let leash = Leash::new(pid, pidfd);
+                let reply = self.asked.remove(&id);
+                let reply = reply.ok_or_else(|| violation(format!("for unknown launch {id}")))?;
+                let (reaped, status) = oneshot::channel();
+                self.living.insert(id, reaped);
+                // If the launch was dropped meanwhile, the leash comes back, and dropping it kills the worker.
+                drop(reply.send(Ok(Forked { leash, status })));
+            }
+            Kind::Refused => {
+                let message: RefusedMessage = serde_json::from_slice(&body).map_err(malformed)?;
+                let reply = self.asked.remove(&id);
+                let reply = reply.ok_or_else(|| violation(format!("for unknown launch {id}")))?;
+                let mut reason = message.reason;
+                if !message.threads.is_empty() {
+                    reason = format!("{reason} (threads: {})", message.threads.join(", "));
+                }
+                drop(reply.send(Err(ForkError::Refused(reason))));
+            }
+            Kind::Exited => {
+                let message: ExitedMessage = serde_json::from_slice(&body).map_err(malformed)?;
+                let reaped = self.living.remove(&id);
+                let reaped = reaped.ok_or_else(|| violation(format!("for unknown launch {id}")))?;
+                let _ = reaped.send(match (message.code, message.signal) {
+                    (Some(code), None) => ExitStatus::Code(code),
+                    (None, Some(signal)) => ExitStatus::Signal(signal),
+                    _ => ExitStatus::Unknown,
+                });
+            }
+            _ => return Err(violation("after READY".to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of a process that has closed its link or was killed, and for its last words.
+    async fn bury(&mut self) -> ExitStatus {
+        let status = match timeout(LAST_WORD, self.process.status()).await {
+            Ok(status) => status,
+            Err(_) => {
+                self.process.kill();
+                timeout(BURIAL, self.process.status()).await.unwrap_or(Ok(ExitStatus::Unknown))
+            }
+        };
+        let drain = async {
+            while self.output.open {
+                self.output.pump().await;
+            }
+        };
+        let _ = timeout(ECHO, drain).await;
+        status.unwrap_or(ExitStatus::Unknown)
+    }
+}

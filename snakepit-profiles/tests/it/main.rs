@@ -1,0 +1,4 @@
+//! Drives the process profile with real interpreters, worker by worker, without a pool.
+
+mod calls;
+mod support;

@@ -1,0 +1,164 @@
+//! What the tests share: a profile on a test adapter, and the search for processes left behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use snakepit_core::event::LogLine;
+use snakepit_core::{
+    Args, Call, CallError, CallId, LaneId, LaunchContext, LaunchError, Launched, Reply, Value,
+    Worker, WorkerId, WorkerProfile,
+};
+use snakepit_profiles::{ProcessProfile, ProcessProfileBuilder, SpawnMode};
+
+/// The environment variable by which the processes of one test are found.
+const MARK: &str = "SNAKEPIT_TEST_MARK";
+
+/// How long anything may take that the tests wait for. Far more than it ever does.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// One test: a mark on its processes, and what they print.
+pub(crate) struct Pit {
+    mark: String,
+    lines: Arc<Mutex<Vec<LogLine>>>,
+    workers: AtomicU64,
+    calls: AtomicU64,
+}
+
+impl Pit {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            mark: format!("{}-{number}", std::process::id()),
+            lines: Arc::default(),
+            workers: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// A profile on an adapter of the tests.
+    pub(crate) fn builder(&self, adapter: &str) -> ProcessProfileBuilder {
+        let python = std::env::var("SNAKEPIT_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+        ProcessProfile::builder(adapter_path(adapter).to_str().unwrap())
+            .python(python)
+            .env(MARK, &self.mark)
+    }
+
+    pub(crate) fn profile(&self, adapter: &str) -> ProcessProfile {
+        self.builder(adapter).build()
+    }
+
+    pub(crate) fn exec(&self, adapter: &str) -> ProcessProfile {
+        self.builder(adapter).spawn(SpawnMode::Exec).build()
+    }
+
+    pub(crate) fn context(&self) -> LaunchContext {
+        let worker = WorkerId::new(self.workers.fetch_add(1, Ordering::Relaxed) + 1);
+        let lines = Arc::clone(&self.lines);
+        LaunchContext::new("test".into(), worker, LIMIT, Arc::new(move |line| lines.lock().push(line)))
+    }
+
+    pub(crate) async fn try_launch(&self, profile: &ProcessProfile) -> Result<Launched, LaunchError> {
+        profile.launch(self.context()).await
+    }
+
+    pub(crate) async fn launch(&self, profile: &ProcessProfile) -> Launched {
+        self.try_launch(profile).await.unwrap_or_else(|error| panic!("{error}: {:?}", error.output))
+    }
+
+    /// A call with an id of its own.
+    pub(crate) fn request(&self, command: &str, args: impl Into<Args>) -> Call {
+        let id = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        Call::new(CallId::new(id), command, args.into())
+    }
+
+    pub(crate) async fn call(
+        &self,
+        worker: &dyn Worker,
+        command: &str,
+        args: impl Into<Args>,
+    ) -> Result<Value, CallError> {
+        match worker.call(LANE, self.request(command, args)).await? {
+            Reply::One(value) => Ok(value),
+            Reply::Stream(_) => panic!("a stream nobody asked for"),
+        }
+    }
+
+    /// What the workers have printed so far.
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
+        self.lines.lock().clone()
+    }
+
+    /// The processes of this test.
+    pub(crate) fn processes(&self) -> BTreeSet<u32> {
+        let needle = format!("{MARK}={}\0", self.mark);
+        let marked = |pid: &u32| {
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+                environment.windows(needle.len()).any(|window| window == needle.as_bytes())
+            })
+        };
+        let entries = fs::read_dir("/proc").unwrap();
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.filter(marked).collect()
+    }
+
+    /// Waits until the test has no processes, nor zombies of ours.
+    pub(crate) fn assert_empty(&self) {
+        wait_for(|| self.processes().is_empty(), || format!("left over: {:?}", self.processes()));
+        wait_for(|| zombies().is_empty(), || format!("not reaped: {:?}", zombies()));
+    }
+}
+
+/// The only lane of a process worker.
+pub(crate) const LANE: LaneId = LaneId::new(0);
+
+/// Waits until something holds, however it came to.
+pub(crate) fn wait_for(holds: impl Fn() -> bool, problem: impl Fn() -> String) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "{}", problem());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// As [`wait_for`], without blocking the runtime.
+pub(crate) async fn eventually(holds: impl Fn() -> bool, problem: impl Fn() -> String) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "{}", problem());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether a process is there and not a zombie.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// Dead children of this process that nobody has reaped for a while: the reaper needs a moment.
+fn zombies() -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").unwrap();
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|&pid| parent(pid) == Some(std::process::id()) && state(pid) == Some('Z'))
+        .collect()
+}
+
+fn adapter_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/adapters").join(name)
+}

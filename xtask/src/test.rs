@@ -1,0 +1,135 @@
+//! `cargo xtask test`: every test there is, on a machine that has only Rust and some Python.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::interpreter::{self, Interpreter};
+use crate::project::{Metadata, cargo, root};
+use crate::step::Steps;
+use crate::{example, readme, venv};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The interpreter to test with, 3.8 or newer. May be given several times: tests that start workers run with each
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Vec<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut steps = Steps::new();
+    all(&mut steps, options)?;
+    Ok(steps.finish())
+}
+
+/// All tests, as steps of a longer run.
+pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
+    let interpreters = interpreter::choose(&options.python)?;
+    let old = interpreter::too_old();
+    match &old {
+        Some(old) => println!("An interpreter too old to serve: {old}"),
+        None => println!(
+            "No Python before 3.8 here: the test that it is refused by name uses a stand-in."
+        ),
+    }
+    steps.set(
+        "SNAKEPIT_TEST_OLD_PYTHON",
+        old.map(|old| old.path.display().to_string()),
+    );
+
+    let metadata = Metadata::load()?;
+    for (index, interpreter) in interpreters.iter().enumerate() {
+        println!("Testing with {interpreter}");
+        steps.set(
+            "SNAKEPIT_TEST_PYTHON",
+            Some(interpreter.path.display().to_string()),
+        );
+        let tag = interpreter.tag();
+        let scope = if index == 0 {
+            Scope::Everything
+        } else {
+            Scope::UsingPython
+        };
+        rust(steps, &metadata, scope, &tag);
+        python(steps, &metadata, interpreter);
+        example::run(steps, &metadata, &tag);
+    }
+    steps.set(
+        "SNAKEPIT_TEST_PYTHON",
+        interpreters
+            .first()
+            .map(|first| first.path.display().to_string()),
+    );
+    rust_documentation(steps);
+    readme::run(steps)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Everything,
+    /// Without the crates whose tests start no interpreter.
+    UsingPython,
+}
+
+fn rust(steps: &mut Steps, metadata: &Metadata, scope: Scope, tag: &str) {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--no-fail-fast",
+    ]);
+    if scope == Scope::UsingPython {
+        for name in ["snakepit-core", "xtask", "snakepit-bench"]
+            .into_iter()
+            .filter(|name| metadata.has(name))
+        {
+            command.args(["--exclude", name]);
+        }
+    }
+    steps.command(&format!("Rust tests ({tag})"), &mut command);
+}
+
+fn rust_documentation(steps: &mut Steps) {
+    steps.command(
+        "Rust code in documentation",
+        cargo().args(["test", "--workspace", "--all-features", "--doc"]),
+    );
+}
+
+/// The tests of the Python package, in an environment of their own for each interpreter.
+fn python(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
+    let tag = interpreter.tag();
+    let directory = metadata.target().join("venv").join(&tag);
+    let requirements = root().join("xtask/requirements-test.txt");
+    let mut programs = None;
+    steps.check(
+        &format!("environment for the Python tests ({tag})"),
+        "cargo xtask test",
+        |_| {
+            programs = Some(venv::ensure(interpreter, &directory, &requirements)?);
+            Ok(())
+        },
+    );
+    let Some(programs) = programs else { return };
+    let mut pytest = Command::new(programs.join("python"));
+    pytest
+        .args([
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "python/tests",
+        ])
+        .current_dir(root());
+    pytest
+        .env("PYTHONPATH", root().join("python/src"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    steps.command(&format!("Python tests ({tag})"), &mut pytest);
+}
