@@ -1,4 +1,4 @@
-"""Starts the bridge with the boot link as descriptor 0; must run on any Python, however old, to say that it is too old."""
+"""Starts the bridge with the boot link as descriptor 0; must run on any Python, to say that it is too old."""
 
 import json
 import os

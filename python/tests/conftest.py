@@ -6,6 +6,7 @@ import textwrap
 from typing import Any, Callable, Iterator
 
 import pytest
+
 from host import Host
 
 

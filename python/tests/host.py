@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
+
 from snakepit_bridge import _wire as wire
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
@@ -51,7 +52,8 @@ class Wire:
         rights = array.array("i", fds)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
         sent = self.sock.sendmsg([frame], ancillary)
-        self.sock.sendall(frame[sent:])
+        if sent < len(frame):
+            self.sock.sendall(frame[sent:])
 
     def read(self) -> Frame | None:
         """The next frame; None at the end of the connection."""

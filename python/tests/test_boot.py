@@ -9,8 +9,8 @@ import sys
 from typing import Any, Callable
 
 import pytest
-from host import SOURCE, Host, kill, wait_gone
 
+from host import SOURCE, Host, kill, wait_gone
 from snakepit_bridge import _wire as wire
 
 HELLO = """
@@ -246,7 +246,11 @@ def test_a_missing_preload_is_an_import_failure(boot: Start) -> None:
         ("def f(): pass", "", {"a": 1}),
         ("def f(): pass\ndef setup(): pass", "", {"a": 1}),
         ("from snakepit_bridge import tool\nclass A:\n    @tool\n    def f(self): pass", "", {"a": 1}),
-        ("from snakepit_bridge import tool\nclass A:\n  def __init__(self, x): pass\n  @tool\n  def f(self): pass", ":A", {}),
+        (
+            "from snakepit_bridge import tool\nclass A:\n  def __init__(self, x): pass\n  @tool\n  def f(self): pass",
+            ":A",
+            {},
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_found_at_boot(
@@ -321,9 +325,43 @@ def test_a_malformed_boot_frame_ends_the_boot_process(body: bytes) -> None:
     with ours, theirs:
         Wire(ours).send(wire.BOOT, body)
         command = [sys.executable, str(SOURCE / "snakepit_boot.py")]
-        done = subprocess.run(command, stdin=theirs.fileno(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command, stdin=theirs.fileno(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
         assert done.returncode in (70, 0)
         assert done.returncode == 70 or b"interpreter" in ours.recv(1000)
+
+
+def test_an_interpreter_that_is_too_old_says_so() -> None:
+    import socket
+
+    from host import Wire
+
+    code = "import runpy, sys; sys.version_info = (3, 6, 1, 'final', 0); runpy.run_path(%r, run_name='__main__')" % str(
+        SOURCE / "snakepit_boot.py"
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = subprocess.run([sys.executable, "-S", "-c", code], stdin=theirs.fileno(), check=False)
+        failed = Wire(ours).expect(wire.FAILED).json
+    assert done.returncode == 0
+    assert failed["kind"] == "interpreter"
+    assert failed["message"] == "CPython 3.6.1 is too old: Snakepit needs 3.8 or newer"
+
+
+def test_a_bridge_that_cannot_be_imported_says_so(tmp_path: Any) -> None:
+    import shutil
+    import socket
+
+    from host import Wire
+
+    boot = shutil.copy(str(SOURCE / "snakepit_boot.py"), str(tmp_path))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([sys.executable, "-S", boot], stdin=theirs.fileno(), check=True)
+        failed = Wire(ours).expect(wire.FAILED).json
+    assert failed["kind"] == "interpreter"
+    assert "snakepit_bridge" in failed["message"]
 
 
 def test_a_fork_without_its_descriptors_is_a_protocol_error(boot: Start) -> None:

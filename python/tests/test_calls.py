@@ -39,6 +39,9 @@ ADAPTER = """
         except KeyError as error:
             raise ValueError(text) from error
 
+    def fails_at_length(size):
+        raise ValueError("\\0" * size)
+
     def leaves(code):
         sys.exit(code)
 
@@ -210,7 +213,7 @@ def test_a_result_over_the_limit_is_refused_with_both_sizes(it: Any, command: st
 
 def test_even_errors_fit_a_small_frame(worker: Start) -> None:
     it = worker(ADAPTER, max_frame=2048)
-    error = it.fail("fails", "\x00" * 5000)
+    error = it.fail("fails_at_length", 5000)
     assert error["kind"] == "exception"
 
 
@@ -338,7 +341,11 @@ def test_a_file_sees_its_own_directory_as_python_would_show_it(adapter: Start) -
 
     adapter("X = 6", "sub/neighbour_of_it.py")
     path = adapter(
-        "import pickle, neighbour_of_it\nclass C: pass\ndef f(): return [neighbour_of_it.X, __name__, len(pickle.dumps(C()))>0]",
+        """
+        import pickle, neighbour_of_it
+        class C: pass
+        def f(): return [neighbour_of_it.X, __name__, len(pickle.dumps(C())) > 0]
+        """,
         "sub/it_self.py",
     )
     with Host(path) as host:

@@ -7,6 +7,7 @@ import signal
 from typing import Any, Callable
 
 import pytest
+
 from host import wait_gone
 
 Start = Callable[..., Any]
@@ -53,6 +54,17 @@ ADAPTER = """
             except OSError:
                 pass
 
+    class Noisy:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            print("destroyed " * 10)
+
+    def litter():
+        for _ in range(20000):
+            Noisy()
+
     def segfault():
         ctypes.string_at(0)
 
@@ -74,7 +86,9 @@ def it(worker: Start) -> Any:
     return worker(ADAPTER)
 
 
-def test_a_forked_copy_never_answers(it: Any) -> None:
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_forked_copy_never_answers(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
     child = it.call("fork_and_return")
     assert child > 0
     wait_gone(child)
@@ -147,3 +161,11 @@ def test_killing_the_boot_process_ends_the_worker(it: Any) -> None:
 def test_malformed_control_frames_end_the_worker(it: Any) -> None:
     it.control.send(99)
     assert it.host.exited() == {"pid": it.pid, "code": 70}
+
+
+def test_destructors_that_print_do_not_block_the_runtime(it: Any) -> None:
+    ident = it.start("litter")
+    for _ in range(50):
+        it.sync()
+    assert it.finish(ident).json is None
+    assert it.call("ping") == "pong"

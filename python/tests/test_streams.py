@@ -64,7 +64,7 @@ def it(worker: Start, request: Any) -> Any:
 
 
 def chunks(it: Any, ident: int, limit: int = 10**6) -> list[Any]:
-    values = []
+    values: list[Any] = []
     while len(values) < limit:
         frame = it.lanes[0].read()
         assert frame is not None

@@ -74,7 +74,7 @@ class MyInt(int):
 
 PARIS = dt.timezone(dt.timedelta(hours=1))
 
-EXACT = [
+EXACT: list[Any] = [
     None, True, False, 0, -1, 2**63, 2**64 - 1, -(2**63), 2**64, -(2**63) - 1, 10**400,
     0.0, -0.0, 1.0, 0.1, 1e300, 5e-324, math.inf, -math.inf,
     "", "text", "äöü \U0001f40d \x00 \" \\ \u2028", '"$"', "\\u0041",
@@ -98,7 +98,9 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return math.copysign(1, left) == math.copysign(1, right) and (left == right or left != left and right != right)
+        return math.copysign(1, left) == math.copysign(1, right) and (
+            left == right or (left != left and right != right)
+        )
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
@@ -334,7 +336,7 @@ def test_arrays_of_numpy() -> None:
             body, flags = body_of(value)
             for owned in (False, True):
                 back = decode(memoryview(bytearray(body)), flags, owned)
-                back = back if owned and back is array or isinstance(value, np.ndarray) else back[1]
+                back = back if (owned and back is array) or isinstance(value, np.ndarray) else back[1]
                 assert back.dtype == array.dtype
                 assert back.shape == array.shape
                 assert (back == array).all()

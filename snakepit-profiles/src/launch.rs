@@ -194,6 +194,7 @@ impl Launcher {
             Ok(forked) => forked,
             Err(ForkError::Refused(reason)) => return Err(Failure::Refused(reason)),
             Err(ForkError::Gone(error)) => return Err(Failure::ZygoteGone(error)),
+            Err(ForkError::Failed(error)) => return Err(Failure::Error(error)),
         };
         let Ours { control, output, lanes } = ours;
         let lanes = self.lanes(&label, lanes)?;

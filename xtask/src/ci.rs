@@ -10,6 +10,9 @@ use crate::project::{Metadata, cargo, files, root};
 use crate::step::Steps;
 use crate::{bench, interpreter, test, tidy, venv};
 
+/// Where there is Python. Named, because ruff would format the code in Markdown too.
+const PYTHON: [&str; 3] = ["python", "examples", "xtask"];
+
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -78,11 +81,13 @@ fn linters(steps: &mut Steps, metadata: &Metadata, options: &Options) {
     steps.command("cargo-deny", program("cargo-deny").args(deny));
     steps.command(
         "ruff check",
-        program("ruff").args(["check", "--no-cache", "."]),
+        program("ruff").args(["check", "--no-cache"]).args(PYTHON),
     );
     steps.command(
         "ruff format",
-        program("ruff").args(["format", "--no-cache", "--check", "."]),
+        program("ruff")
+            .args(["format", "--no-cache", "--check"])
+            .args(PYTHON),
     );
     // Its own settings name what to check, and how strictly.
     let mut mypy = program("mypy");

@@ -47,6 +47,11 @@ impl Metadata {
         Ok(Self(serde_json::from_str(&text)?))
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(packages: &Value) -> Self {
+        Self(serde_json::json!({ "packages": packages }))
+    }
+
     /// Every crate of the workspace.
     pub(crate) fn packages(&self) -> impl Iterator<Item = Package<'_>> {
         self.0["packages"]

@@ -11,9 +11,12 @@ use crate::project::{Metadata, output};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A source archive of Python 3.14 or newer, to build from when none is installed
+    /// A source archive of Python 3.14, to build from when none is installed
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Where a build goes, and is looked for the next time; `target/python-3.14t` otherwise
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -22,7 +25,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn find_or_build(options: &Options) -> Result<Interpreter> {
-    let prefix = Metadata::load()?.target().join("python-3.14t");
+    let prefix = match &options.into {
+        Some(directory) => std::path::absolute(directory)?,
+        None => Metadata::load()?.target().join("python-3.14t"),
+    };
     if let Some(found) = interpreter::free_threaded()
         .or_else(by_uv)
         .or_else(|| built(&prefix))
@@ -62,7 +68,7 @@ fn built(prefix: &Path) -> Option<Interpreter> {
 
 /// Takes about three minutes on two cores. What the tools say goes to standard error, the path alone to standard output.
 fn build(archive: &Path, prefix: &Path) -> Result<()> {
-    let source = prefix.with_extension("source");
+    let source = prefix.with_file_name("python-3.14t-source");
     if source.exists() {
         std::fs::remove_dir_all(&source)?;
     }

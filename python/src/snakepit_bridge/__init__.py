@@ -1,7 +1,7 @@
 """The Python side of Snakepit: what an adapter may import; must not import the runtime."""
 
 from ._api import BaseAdapter, CallContext, Cancelled, current_call, tool
-from ._lower import RawArray
+from ._duck import RawArray
 
 __version__ = "0.1.0"
 

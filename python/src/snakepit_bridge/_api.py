@@ -14,8 +14,8 @@ TOOL_MARK = "__snakepit_tool__"
 class Cancelled(KeyboardInterrupt):
     """Raised inside a command whose caller no longer wants the answer.
 
-    Catch it only to clean up, then re-raise. It is a `KeyboardInterrupt` because that is what code in between, asyncio's
-    event loop above all, lets pass from any point; it swallows other exceptions that arrive out of the blue.
+    Catch it only to clean up, then re-raise. It is a `KeyboardInterrupt` because code in between, asyncio's event loop
+    above all, lets that pass from any point and swallows other exceptions that arrive out of the blue.
     """
 
 

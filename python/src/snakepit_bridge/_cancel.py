@@ -110,6 +110,18 @@ class Gate:
             except OSError:
                 pass  # full, hence readable already
 
+    def insist(self) -> bool:
+        """Interrupt again if that is still to no avail; False when there is no more to do.
+
+        A thread that lets go of the GIL to enter a blocking system call gives the control thread its turn at that very
+        moment. A signal sent then arrives just before the system call, which does not notice it and blocks.
+        """
+        ident = self.requested
+        if not ident or self.running != ident or self.raised == ident or self.task is not None:
+            return False
+        self._interrupt(ident)
+        return True
+
     def _interrupt(self, ident: int) -> None:
         signal.pthread_kill(self.thread, signal.SIGINT)
 

@@ -29,7 +29,7 @@ class Command(NamedTuple):
 
 def pick_class(module: ModuleType) -> type | None:
     """The class a module stands for if nobody names one: its only adapter, or its only class with tools."""
-    own = [value for value in vars(module).values() if _is_own_class(value, module)]
+    own: list[type] = [value for value in vars(module).values() if _is_own_class(value, module)]
     adapters = [found for found in dict.fromkeys(own) if issubclass(found, BaseAdapter)]
     if len(adapters) == 1:
         return adapters[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import select
 import signal
 import socket
 import threading
@@ -27,6 +28,7 @@ from ._wire import (
     dump_object,
 )
 
+_TRIES = 30
 _MAX_LOG = 48 * 1024
 _MAX_FRAME = 240  # nothing the host sends here has a body
 
@@ -39,7 +41,9 @@ class Control:
         self._link = Connection(sock, max_frame=_MAX_FRAME, read_ahead=256)
         self._lanes: list[Lane] = []
         self._stopping = False
+        self._tries = 0
         self._lock = threading.Lock()
+        self._holder = 0
 
     def start(self) -> None:
         """Start listening, before any user code of this worker runs."""
@@ -55,10 +59,16 @@ class Control:
     def send(self, kind: int, body: bytes, ident: int = 0) -> None:
         """Send a frame, from any thread."""
         with self._lock:
-            self._link.send(kind, 0, CODEC_JSON, ident, (body,))
+            self._holder = threading.get_ident()
+            try:
+                self._link.send(kind, 0, CODEC_JSON, ident, (body,))
+            finally:
+                self._holder = 0
 
     def log(self, record: dict[str, Any]) -> bool:
-        """Send a LOG frame for the call this thread works for."""
+        """Send a LOG frame for the call this thread works for. False if it cannot be sent from here."""
+        if self._holder == threading.get_ident():
+            return False  # a destructor or a signal handler prints while this very thread is sending
         lane = LANES.here()
         ident = 0 if lane is None else lane.gate.running
         body = dump_object(record)
@@ -75,15 +85,13 @@ class Control:
             return False
         return True
 
-    def abandon(self) -> None:
-        """Forget the connection in a process that user code forked: it belongs to the parent."""
-        self._lock = threading.Lock()
-
     def _listen(self) -> None:
         # Signals are for the main thread, which may be blocked in a system call that they should interrupt.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             while True:
+                if self._tries:
+                    self._insist()
                 kind, flags, _codec, ident, body, _ = self._link.read()
                 if flags or len(body):
                     raise ProtocolError("frame of kind %d with flags or a body on control" % kind)
@@ -92,6 +100,7 @@ class Control:
                 elif kind == CANCEL:
                     for lane in self._lanes:
                         lane.gate.request(ident)
+                    self._tries = _TRIES
                 elif kind == STOP:
                     self._stopping = True
                     self._stop()
@@ -102,6 +111,16 @@ class Control:
             os._exit(EXIT_PROTOCOL)
         except BaseException:  # the host is gone, or user code closed the descriptor
             kill_own_group()
+
+    def _insist(self) -> None:
+        """Wait for the next frame, interrupting again and again meanwhile, until it helped or is known to be no use."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        while self._tries and not self._link.read_ahead and not poll.poll(min(2 ** (_TRIES - self._tries), 100)):
+            self._tries -= 1
+            useful = [lane.gate.insist() for lane in self._lanes]
+            if not any(useful):
+                self._tries = 0
 
     def _pong(self) -> bytes:
         busy = [lane.gate.running for lane in self._lanes]

@@ -132,13 +132,11 @@ def _is_own(filename: str) -> bool:
 
 
 def _notes(error: BaseException) -> list[str]:
-    notes = []
+    notes: list[str] = []
     try:
-        for note in getattr(error, "__notes__", ()):
-            notes.append(cut(str(note), _MAX_TEXT))
-        for inner in getattr(error, "exceptions", ()):
-            if isinstance(inner, BaseException):
-                notes.append(cut("contains %s: %s" % (type_name(inner), message_of(inner)), _MAX_TEXT))
+        notes += [cut(str(note), _MAX_TEXT) for note in getattr(error, "__notes__", ())]
+        contained = [each for each in getattr(error, "exceptions", ()) if isinstance(each, BaseException)]
+        notes += [cut("contains %s: %s" % (type_name(each), message_of(each)), _MAX_TEXT) for each in contained]
     except BaseException:
         pass  # __notes__ may be anything at all
     return notes[:_MAX_NOTES]

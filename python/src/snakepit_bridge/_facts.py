@@ -65,7 +65,8 @@ def hello(settings: Any, lanes: int) -> bytes:
             "death_signal": settings.death_signal,
         }
     )
-    return head[:-1] + b',"commands":' + settings.commands + b"}"
+    commands: bytes = settings.commands
+    return head[:-1] + b',"commands":' + commands + b"}"
 
 
 def ready(commands: bytes, threads: list[str]) -> bytes:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import select
-import time
 from typing import Any, Callable, Mapping, Sequence
 
 from . import _output
+from ._answers import Answers, cancelled, lateness, unknown
 from ._api import CallContext, Cancelled
 from ._cancel import Gate
-from ._commands import signature_of
 from ._drive import LAZY, Driver, Exhausted
-from ._errors import describe, error_of, smaller
+from ._errors import error_of
 from ._frames import Connection
-from ._values import Unserialisable, Unusable, body_parts, decode, encode
+from ._values import Unusable, decode
 from ._wire import (
     CALL,
     CHUNK,
@@ -23,14 +20,11 @@ from ._wire import (
     CODEC_RAW,
     CREDIT,
     END,
-    ERROR,
-    FLAG_BUFFERS,
     FLAG_STREAM,
     FREE_CHUNKS,
     RESULT,
     LinkClosed,
     ProtocolError,
-    dump_object,
 )
 
 _NO_ARGS: tuple[()] = ()
@@ -39,8 +33,6 @@ _NO_CONTEXT: dict[str, Any] = {}
 
 # Results that are certainly values, for which no further question is asked.
 _EAGER = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
-
-_BOUNDARY = Gate.call.__code__
 
 
 class Lane:
@@ -53,8 +45,7 @@ class Lane:
         self.driver = Driver(gate)
         self.served = 0
         self.stopping = False
-        self.leave_copy: Callable[[BaseException], Any] | None = None
-        """Set in a process that user code forked: how to end it when an exception reaches the lane."""
+        self.answers = Answers(link, gate)
         self._last = 0
         self._command = ""
         self._context: Mapping[str, Any] = _NO_CONTEXT
@@ -82,7 +73,7 @@ class Lane:
                 # It landed after user code was left and before the gate was settled: not answered yet.
                 gate.settle()
                 if gate.running:
-                    self._send_error(_cancelled(error))
+                    self.answers.error(cancelled(error))
                     self._finish()
             except LinkClosed:
                 if self.stopping:
@@ -115,9 +106,9 @@ class Lane:
                             gate.settle()
                     except BaseException as error:
                         gate.settle()
-                        self._send_failure(error, functions[command], args, kwargs)
+                        self.answers.failure(error, self._command, functions[command], args, kwargs)
                     else:
-                        self._send_value(RESULT, result)
+                        self.answers.value(RESULT, result)
                         result = None
                 if out or err:
                     _output.flush()
@@ -137,7 +128,7 @@ class Lane:
         try:
             request = decode(body, flags, owned)
         except Unusable as error:
-            self._send_error(error_of("bad_arguments", "the arguments cannot be used in Python: %s" % error))
+            self.answers.error(error_of("bad_arguments", "the arguments cannot be used in Python: %s" % error))
             return None
         if type(request) is not list or not 1 <= len(request) <= 4:
             raise ProtocolError("CALL is not an array of one to four items")
@@ -157,13 +148,13 @@ class Lane:
         self._command = command
         self._context = context
         if context is not _NO_CONTEXT:
-            late = _lateness(context)
+            late = lateness(context)
             if late is not None:
                 message = "the deadline had passed %.3f ms before %s() could start" % (late / 1e6, command)
-                self._send_error(error_of("expired", message))
+                self.answers.error(error_of("expired", message))
                 return None
         if command not in self.functions:
-            self._send_error(_unknown(command, self.functions))
+            self.answers.error(unknown(command, self.functions))
             return None
         return command, args, kwargs
 
@@ -186,7 +177,7 @@ class Lane:
             if gate.requested == ident:
                 gate.settle()
             if step is None:
-                if self._send_value(CHUNK, result):
+                if self.answers.value(CHUNK, result):
                     self.link.send(END, 0, CODEC_RAW, ident)
                 return
             if self._send_chunks(step):
@@ -197,7 +188,7 @@ class Lane:
         except BaseException as error:
             gate.settle()
             self.driver.close(result)
-            self._send_failure(error, function, args, kwargs)
+            self.answers.failure(error, self._command, function, args, kwargs)
         else:
             self.driver.close(result)  # a chunk could not be sent, and was answered
 
@@ -216,7 +207,7 @@ class Lane:
                 raise Cancelled
             if not credit:
                 credit = self._wait_for_credit()
-            if not self._send_value(CHUNK, item):
+            if not self.answers.value(CHUNK, item):
                 return False
             credit -= 1
 
@@ -249,116 +240,8 @@ class Lane:
         if ident != self._last:
             raise ProtocolError("CREDIT for call %d, which is not in progress" % ident)
 
-    # Answers.
-
-    def _send_value(self, kind: int, value: Any) -> bool:
-        """Answer with a value, or with the reason why that is impossible. False in the latter case."""
-        link = self.link
-        try:
-            text, buffers = encode(value)
-        except Unserialisable as error:
-            self._send_error(error_of("unserialisable", str(error)))
-            return False
-        except BaseException as error:  # out of memory, or a conversion of user code that exits
-            self._send_error(describe(error, "exception"))
-            return False
-        if not buffers:
-            size = len(text)
-            if size <= link.max_frame:
-                link.send(kind, 0, CODEC_JSON, self.gate.running, (text,))
-                return True
-        else:
-            parts = body_parts(text, buffers)
-            size = sum(map(len, parts))
-            if size <= link.max_frame:
-                link.send(kind, FLAG_BUFFERS, CODEC_JSON, self.gate.running, parts)
-                return True
-        self._send_error(
-            error_of(
-                "too_large",
-                "the result is %d bytes, the limit is %d" % (size, link.max_frame),
-                "return less, stream it in chunks (a generator), or raise max_payload",
-            )
-        )
-        return False
-
-    def _send_failure(
-        self, error: BaseException, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> None:
-        """Answer with what user code raised."""
-        if self.leave_copy is not None:
-            self.leave_copy(error)
-        ident = self.gate.running
-        if self.gate.is_requested(ident) and _is_cancellation(error):
-            self._send_error(_cancelled(error))
-        elif isinstance(error, TypeError) and _at_boundary(error):
-            self._send_error(_bad_arguments(self._command, function, args, kwargs) or describe(error, "exception"))
-        elif isinstance(error, SystemExit):
-            hint = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
-            self._send_error(describe(error, "exception", hint))
-        else:
-            self._send_error(describe(error, "exception"))
-
-    def _send_error(self, error: dict[str, Any]) -> None:
-        body = dump_object(error)
-        if len(body) > self.link.max_frame:
-            body = dump_object(smaller(error, self.link.max_frame))
-        self.link.send(ERROR, 0, CODEC_JSON, self.gate.running, (body,))
-
 
 def _credit(kind: int, flags: int, codec: int, body: memoryview) -> int:
     if kind != CREDIT or flags or codec != CODEC_RAW or len(body) != 4:
         raise ProtocolError("frame of kind %d out of order, or malformed" % kind)
     return int.from_bytes(body, "little")
-
-
-def _lateness(context: Any) -> int | None:
-    if type(context) is not dict:
-        raise ProtocolError("the context of CALL is not an object")
-    deadline = context.get("deadline")
-    if deadline is None:
-        return None
-    if type(deadline) is not int:
-        raise ProtocolError("the deadline of CALL is not an integer")
-    late = time.monotonic_ns() - deadline
-    return late if late >= 0 else None
-
-
-def _cancelled(error: BaseException) -> dict[str, Any]:
-    described = describe(error, "cancelled")
-    described["message"] = described["message"] or "cancelled by the caller"
-    return described
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    # asyncio's own is matched by name: asyncio need not be loaded here.
-    return isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
-
-
-def _unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:
-    names: list[str] = list(functions)
-    near = difflib.get_close_matches(command, names, 1)
-    message = "there is no command %.200r" % command + ("; did you mean %r?" % near[0] if near else "")
-    shown = ", ".join(names[:50]) + (", ..." if len(names) > 50 else "")
-    return error_of("unknown_command", message, "the commands are: " + shown)
-
-
-def _at_boundary(error: BaseException) -> bool:
-    """Whether it was raised by the act of calling, so that no line of user code ran."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    return step is not None and step.tb_frame.f_code is _BOUNDARY
-
-
-def _bad_arguments(
-    command: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    signature = signature_of(function)
-    if signature is None:
-        return None
-    try:
-        inspect.Signature.bind(signature, *args, **kwargs)
-    except TypeError as error:
-        return error_of("bad_arguments", "%s() %s" % (command, error), "its signature is %s%s" % (command, signature))
-    return None

@@ -1,7 +1,4 @@
-"""Turning Python objects that JSON lacks into the protocol's tagged form; must not know frames or calls.
-
-Third-party types are recognised only if their module is loaded already; nothing is ever imported for them.
-"""
+"""Turning Python objects that JSON lacks into the protocol's tagged form; must not know frames or calls."""
 
 from __future__ import annotations
 
@@ -9,9 +6,11 @@ import datetime
 import decimal
 import enum
 import os
-import sys
 import uuid
+from functools import partial
 from typing import Any, Callable, Optional, Tuple
+
+from ._duck import RawArray, Unserialisable, as_mapping, as_numpy, real_moment, zone_suffix
 
 MAX_DEPTH = 120
 """JSON levels a value may nest; bounded so that neither side's parser can run out of stack."""
@@ -20,24 +19,6 @@ _I64_MIN = -(2**63)
 _U64_END = 2**64
 
 _Path = Optional[Tuple[Any, str, Any]]
-
-
-class Unserialisable(ValueError):
-    """A value holds something the protocol cannot carry; the message names where."""
-
-
-class RawArray:
-    """An array received by a process without NumPy: its dtype, its shape and its bytes."""
-
-    __slots__ = ("data", "dtype", "shape")
-
-    def __init__(self, dtype: str, shape: tuple[int, ...], data: bytes) -> None:
-        self.dtype = dtype
-        self.shape = shape
-        self.data = data
-
-    def __repr__(self) -> str:
-        return "RawArray(dtype=%r, shape=%r, %d bytes)" % (self.dtype, self.shape, len(self.data))
 
 
 class Lowering:
@@ -119,10 +100,10 @@ class Lowering:
         return {"$": ["date", datetime.date.isoformat(value)]}
 
     def _time(self, value: datetime.time, path: _Path, depth: int) -> Any:
-        return {"$": ["time", datetime.time.isoformat(value) + _zone(value.tzinfo)]}
+        return {"$": ["time", datetime.time.isoformat(value) + zone_suffix(value.tzinfo)]}
 
     def _datetime(self, value: datetime.datetime, path: _Path, depth: int) -> Any:
-        return {"$": ["datetime", datetime.datetime.isoformat(value) + _zone(value.tzinfo)]}
+        return {"$": ["datetime", datetime.datetime.isoformat(value) + zone_suffix(value.tzinfo)]}
 
     def _timedelta(self, value: datetime.timedelta, path: _Path, depth: int) -> Any:
         return {"$": ["duration", value.days, value.seconds, value.microseconds]}
@@ -141,43 +122,18 @@ class Lowering:
         kind = type(value)
         if isinstance(value, enum.Enum):
             return self.lower(value.value, path, depth + 1)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and hasattr(numpy, "ndarray"):
-            if isinstance(value, numpy.ndarray):
-                return self._ndarray(numpy, value, path)
-            if isinstance(value, numpy.generic):
-                return self._numpy_scalar(value, path, depth)
-        plain = _as_mapping(value, kind)
+        plain = as_numpy(value) or as_mapping(value, kind)
         if plain is not None:
             return self.lower(_guarded(plain, path), path, depth + 1)
         for base, convert, handler in _SUBCLASSES:
             if isinstance(value, base):
-                return handler(self, _guarded(lambda: convert(value), path), path, depth)
+                return handler(self, _guarded(partial(convert, value), path), path, depth)
         if isinstance(value, os.PathLike):
-            return self.lower(_guarded(lambda: os.fspath(value), path), path, depth + 1)
+            return self.lower(_guarded(partial(os.fspath, value), path), path, depth + 1)
         raise Unserialisable(
             "%s: object of type %s cannot be carried; return plain data (numbers, text, lists, dicts, dataclasses, "
             "arrays)" % (_name(path), _type_name(kind))
         )
-
-    def _ndarray(self, numpy: Any, value: Any, path: _Path) -> Any:
-        dtype = value.dtype
-        if dtype.hasobject or dtype.kind == "V" or hasattr(value, "mask"):
-            what = "masked array" if hasattr(value, "mask") else "array of dtype %s" % dtype
-            raise Unserialisable("%s: an %s cannot be carried; convert it first" % (_name(path), what))
-        shape = list(value.shape)
-        flat = numpy.ascontiguousarray(value).reshape(-1)
-        # Dates have no buffer format, hence the view as bytes; arrays without bytes allow no view.
-        data = memoryview(flat.view("u1")) if flat.nbytes else memoryview(b"")
-        return {"$": ["array", dtype.str, shape, self._buffer(data)]}
-
-    def _numpy_scalar(self, value: Any, path: _Path, depth: int) -> Any:
-        kind = value.dtype.kind
-        item = value.item()
-        # Nanosecond dates become bare integers and long doubles stay themselves: neither may pass silently.
-        if type(item) is type(value) or (kind in "mM" and not isinstance(item, (datetime.date, datetime.timedelta))):
-            raise Unserialisable("%s: numpy %s cannot be carried exactly" % (_name(path), value.dtype))
-        return self.lower(item, path, depth + 1)
 
 
 _Handler = Callable[[Lowering, Any, _Path, int], Any]
@@ -210,12 +166,6 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def _real_moment(value: Any) -> Any:
-    if value != value:  # pandas' NaT calls itself a datetime
-        raise ValueError("not a moment in time: %r" % (value,))
-    return value
-
-
 # The base's own converter is called, so that an override in the subclass cannot smuggle in another value.
 _SUBCLASSES: tuple[tuple[type, Callable[[Any], Any], _Handler], ...] = (
     (str, str.__str__, Lowering._str),
@@ -228,7 +178,7 @@ _SUBCLASSES: tuple[tuple[type, Callable[[Any], Any], _Handler], ...] = (
     (set, _itself, Lowering._set),
     (frozenset, _itself, Lowering._set),
     (dict, _itself, Lowering._dict),
-    (datetime.datetime, _real_moment, Lowering._datetime),
+    (datetime.datetime, real_moment, Lowering._datetime),
     (datetime.date, _itself, Lowering._date),
     (datetime.time, _itself, Lowering._time),
     (datetime.timedelta, _itself, Lowering._timedelta),
@@ -237,32 +187,15 @@ _SUBCLASSES: tuple[tuple[type, Callable[[Any], Any], _Handler], ...] = (
 )
 
 
-def _as_mapping(value: Any, kind: type) -> Callable[[], Any] | None:
-    """How to view `value` as a map: a dataclass, a named tuple or a pydantic model."""
-    if hasattr(kind, "__dataclass_fields__"):
-        names = [field.name for field in sys.modules["dataclasses"].fields(value)]
-        return lambda: {name: getattr(value, name) for name in names}
-    if isinstance(value, tuple):
-        return value._asdict if hasattr(kind, "_fields") and hasattr(kind, "_asdict") else None
-    if callable(getattr(kind, "model_dump", None)):
-        return lambda: value.model_dump()
-    if hasattr(kind, "__fields__") and callable(getattr(kind, "dict", None)):
-        return lambda: value.dict()  # pydantic 1
-    return None
-
-
 def _guarded(convert: Callable[[], Any], path: _Path) -> Any:
     try:
         return convert()
+    except Unserialisable as error:
+        raise Unserialisable("%s: %s" % (_name(path), error)) from None
     except Exception as error:
         raise Unserialisable(
             "%s: could not be converted: %s: %s" % (_name(path), type(error).__name__, error)
         ) from error
-
-
-def _zone(zone: Any) -> str:
-    key = getattr(zone, "key", None)
-    return "[%s]" % key if isinstance(key, str) else ""
 
 
 def _type_name(kind: type) -> str:

@@ -24,18 +24,11 @@ class _Route:
 
     def __init__(self) -> None:
         self.sink: Sink | None = None
-        self.sending = threading.local()
 
     def emit(self, descriptor: int, record: dict[str, Any]) -> None:
         sink = self.sink
-        # A sink that logs, or a signal handler that prints during a send, must not come back here.
-        if sink is not None and not getattr(self.sending, "active", False):
-            self.sending.active = True
-            try:
-                if sink(record):
-                    return
-            finally:
-                self.sending.active = False
+        if sink is not None and sink(record):
+            return
         text = record["text"]
         if record["stream"] == "log":
             text = "%s %s: %s" % (record["level"], record["logger"], text)

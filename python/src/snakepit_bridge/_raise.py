@@ -8,7 +8,7 @@ import sys
 import uuid
 from typing import Any, Callable
 
-from ._lower import RawArray
+from ._duck import RawArray
 from ._wire import ProtocolError
 
 
@@ -89,7 +89,8 @@ class Raising:
         return frozenset(self._set(items))
 
     def _date(self, text: str) -> datetime.date:
-        return _moment(datetime.date.fromisoformat, text)
+        value: datetime.date = _moment(datetime.date.fromisoformat, text)
+        return value
 
     def _time(self, text: str) -> datetime.time:
         text, zone = _split_zone(text)

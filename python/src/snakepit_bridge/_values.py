@@ -7,7 +7,8 @@ from json import encoder as _json_encoder
 from math import isfinite
 from typing import Any, NoReturn
 
-from ._lower import MAX_DEPTH, Lowering, RawArray, Unserialisable
+from ._duck import RawArray, Unserialisable
+from ._lower import MAX_DEPTH, Lowering
 from ._raise import Raising, Unusable
 from ._wire import FLAG_BUFFERS, ProtocolError
 
@@ -29,7 +30,7 @@ def _no_constant(text: str) -> NoReturn:
 
 
 _fallback = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
-_decoder = json.JSONDecoder(parse_constant=_no_constant)
+_decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
 _scan = _decoder.scan_once
 
 # JSONEncoder builds this C object anew in every call; building it once halves the cost of a small value.
@@ -151,7 +152,7 @@ def _plain(value: Any, kind: type, depth: int) -> bool:
     elif kind is list:
         items = value
     elif kind is int:
-        return _I64_MIN <= value <= _U64_MAX
+        return bool(_I64_MIN <= value <= _U64_MAX)
     elif kind is float:
         return isfinite(value)
     else:

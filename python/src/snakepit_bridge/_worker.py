@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, NamedTuple, NoReturn, Sequence
+from typing import Any, NamedTuple, NoReturn, Sequence
 
 from . import _facts, _output
 from ._adapter import Adapter
@@ -20,6 +20,7 @@ from ._control import Control
 from ._drive import Driver
 from ._errors import describe, message_of, type_name
 from ._frames import Connection
+from ._instance import Instance
 from ._lane import Lane
 from ._process import reset_signals, set_name
 from ._wire import EXIT_LINK, EXIT_PROTOCOL, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
@@ -86,7 +87,7 @@ class _Worker:
     def _run_here(self) -> None:
         gate = Gate()
         signal.signal(signal.SIGINT, gate.on_signal)
-        instance = _Instance(self.settings.adapter, Driver(gate))
+        instance = Instance(self.settings.adapter, Driver(gate))
         try:
             instance.set_up(first=True)
         except BaseException as error:
@@ -108,33 +109,32 @@ class _Worker:
         self._module_hook("setup", self.settings.adapter.arguments)
         for number, link in enumerate(self.links):
             name = "snakepit-lane-%d" % number
-            threading.Thread(target=self._run_lane, args=(link, ready, ended), name=name, daemon=True).start()
-        lanes: list[Lane] = []
+            threading.Thread(target=self._run_lane, args=(number, link, ready, ended), name=name, daemon=True).start()
+        lanes: dict[int, Lane] = {}
         for _ in self.links:
-            outcome = ready.get()
+            number, outcome = ready.get()
             if isinstance(outcome, BaseException):
                 self._fail(outcome)
-            lanes.append(outcome)
-        order = {id(link): number for number, link in enumerate(self.links)}
-        self._begin(sorted(lanes, key=lambda lane: order[id(lane.link)]))
+            lanes[number] = outcome
+        self._begin([lanes[number] for number in sorted(lanes)])
         for _ in self.links:
             outcome = ended.get()
             if isinstance(outcome, BaseException):
                 raise outcome
         self._module_hook("cleanup", {})
 
-    def _run_lane(self, link: Connection, ready: Any, ended: Any) -> None:
+    def _run_lane(self, number: int, link: Connection, ready: Any, ended: Any) -> None:
         gate = ThreadGate()
-        instance = _Instance(self.settings.adapter, Driver(gate))
+        instance = Instance(self.settings.adapter, Driver(gate))
         try:
             instance.set_up(first=False)
             lane = Lane(link, gate, instance.functions())
         except BaseException as error:
-            ready.put(error)
+            ready.put((number, error))
             return
         lane.driver = instance.driver
         LANES.by_thread[threading.get_ident()] = lane
-        ready.put(lane)
+        ready.put((number, lane))
         try:
             lane.serve()
             instance.clean_up(last=False)
@@ -185,45 +185,7 @@ class _Worker:
         except OSError:
             os._exit(EXIT_LINK)  # it must not stay with connections that are not its own
         for lane in self.lanes:
-            lane.leave_copy = _leave_copy
-
-
-class _Instance:
-    """The adapter as one lane uses it: an instance of its class, or the module itself."""
-
-    def __init__(self, adapter: Adapter, driver: Driver) -> None:
-        self.adapter = adapter
-        self.driver = driver
-        self.subject: Any = adapter.module
-
-    def set_up(self, first: bool) -> None:
-        """Construct and initialise. A module is set up by its `first` lane only."""
-        adapter = self.adapter
-        if adapter.owner is not None:
-            self.subject = adapter.owner(**adapter.arguments)
-            self._hook("initialize", {})
-            self._hook("setup", {})
-        elif first:
-            self._hook("setup", adapter.arguments)
-
-    def clean_up(self, last: bool) -> None:
-        """The other end of `set_up`. What it raises is reported and ignored: the worker is leaving."""
-        if self.adapter.owner is not None or last:
-            try:
-                self._hook("cleanup", {})
-            except LinkClosed:
-                raise
-            except BaseException as error:
-                _output.complain("cleanup raised %s: %s" % (type_name(error), message_of(error)))
-
-    def functions(self) -> dict[str, Callable[..., Any]]:
-        """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
-        return {command.name: getattr(self.subject, command.attribute) for command in self.adapter.commands}
-
-    def _hook(self, name: str, arguments: Any) -> None:
-        hook: Callable[..., Any] | None = getattr(self.subject, name, None)
-        if hook is not None:
-            self.driver.complete(hook(**arguments))
+            lane.answers.leave_copy = _leave_copy
 
 
 def _socket(descriptor: int) -> socket.socket:

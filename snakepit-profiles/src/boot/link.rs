@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
 };
 use thiserror::Error;
@@ -52,6 +52,8 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
     /// The descriptor that came with it. More than one is a violation.
     pub(crate) descriptor: Option<OwnedFd>,
+    /// A descriptor was sent, but this process may not open any more.
+    pub(crate) exhausted: bool,
 }
 
 /// The host's end of a boot link.
@@ -67,6 +69,7 @@ struct Partial {
     header: Vec<u8>,
     body: Vec<u8>,
     descriptor: Option<OwnedFd>,
+    exhausted: bool,
 }
 
 impl BootLink {
@@ -179,8 +182,8 @@ impl Partial {
         if self.body.len() < length {
             return Ok(None);
         }
-        let Self { body, descriptor, .. } = std::mem::take(self);
-        Ok(Some(Message { kind, id: header.id, body, descriptor }))
+        let Self { body, descriptor, exhausted, .. } = std::mem::take(self);
+        Ok(Some(Message { kind, id: header.id, body, descriptor, exhausted }))
     }
 
     fn read_header(&mut self, fd: &OwnedFd) -> Result<(), Stop> {
@@ -191,7 +194,9 @@ impl Partial {
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let mut pieces = [IoSliceMut::new(&mut bytes[..rest])];
         let received = retry_on_intr(|| recvmsg(fd, &mut pieces, &mut control, flags));
-        let received = received.map_err(stop)?.bytes;
+        let received = received.map_err(stop)?;
+        self.exhausted |= received.flags.contains(ReturnFlags::CTRUNC);
+        let received = received.bytes;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 for descriptor in descriptors {

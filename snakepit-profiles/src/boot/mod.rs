@@ -186,7 +186,7 @@ pub(crate) fn cannot_start(program: impl AsRef<Path>, error: io::Error) -> Launc
     let program = program.as_ref().display().to_string();
     let error = LaunchError::new(LaunchErrorKind::Spawn { program, source: Arc::new(error) });
     if exhausted {
-        return error.with_hint("raise the limit of open files (`ulimit -n`): a worker needs about eight");
+        return error.with_hint("raise the limit of open files (`ulimit -n`): a worker needs four");
     }
     error
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use snakepit_core::value::json::{write_float, write_string};
+use serde::Serialize;
+use snakepit_core::value::json::write_string;
 use snakepit_core::value::{Args, Array, Map, Value, ValueError, to_json};
 
 use super::{MAX_DEPTH, table};
@@ -111,10 +112,10 @@ impl Encoder<'_> {
             Value::Null => self.out.extend_from_slice(b"null"),
             Value::Bool(true) => self.out.extend_from_slice(b"true"),
             Value::Bool(false) => self.out.extend_from_slice(b"false"),
-            Value::Int(number) => self.display(number),
+            Value::Int(number) => self.number(number),
             Value::BigInt(number) if number.to_u64().is_some() => self.display(number),
             Value::BigInt(number) => self.tagged("int", number),
-            Value::Float(number) if number.is_finite() => write_float(*number, self.out),
+            Value::Float(number) if number.is_finite() => self.number(number),
             Value::Float(number) => self.tagged("float", special(*number)),
             Value::Str(text) => write_string(text, self.out),
             Value::Bytes(bytes) => {
@@ -152,6 +153,12 @@ impl Encoder<'_> {
     fn display(&mut self, text: impl std::fmt::Display) {
         // Writing to memory does not fail.
         let _ = write!(self.out, "{text}");
+    }
+
+    /// A number of Rust's own. Floats come out in the shortest form that reads back, never without `.` or exponent.
+    fn number(&mut self, number: &impl Serialize) {
+        // Neither does this.
+        let _ = serde_json::to_writer(&mut *self.out, number);
     }
 
     /// A tag with one text that needs no escapes.

@@ -57,7 +57,7 @@ fn values_are_written_as_the_protocol_says() {
         ),
         (1.0.into(), "1.0"),
         ((-0.0).into(), "-0.0"),
-        (1e300.into(), "1e300"),
+        (0.1.into(), "0.1"),
         (f64::NAN.into(), r#"{"$":["float","nan"]}"#),
         (f64::NEG_INFINITY.into(), r#"{"$":["float","-inf"]}"#),
         (Value::from([1, 2]), "[1,2]"),

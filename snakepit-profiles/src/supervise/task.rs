@@ -114,7 +114,11 @@ impl Task {
         // Dead, but there may be words in flight, and the status takes another process's help.
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
-            _ => ExitStatus::Unknown,
+            Ok(Err(_)) => {
+                self.handle.end(|| Verdict::Reason("its zygote ended".to_owned()));
+                ExitStatus::Unknown
+            }
+            Err(_) => ExitStatus::Unknown,
         };
         let _ = timeout(ECHO, self.drain()).await;
         self.publish(status);

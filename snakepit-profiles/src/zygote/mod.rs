@@ -54,6 +54,8 @@ pub(crate) enum ForkError {
     Refused(String),
     /// The zygote is gone.
     Gone(LaunchError),
+    /// The zygote is well, but there is no worker.
+    Failed(LaunchError),
 }
 
 /// A request for a worker.

@@ -54,18 +54,21 @@ pub(super) async fn run(
     requests: mpsc::UnboundedReceiver<Fork>,
     state: watch::Sender<State>,
 ) {
-    let end = match Task::start(&recipe).await {
-        Ok(mut task) => match task.load(&recipe, patience, &state).await {
-            Ok(()) => {
-                state.send_replace(State::Ready);
-                task.serve(requests).await
-            }
-            Err(error) => error,
-        },
-        Err(error) => Some(error),
+    let end = |error| drop(state.send_replace(State::Ended(Box::new(error))));
+    let mut task = match Task::start(&recipe).await {
+        Ok(task) => task,
+        Err(error) => return end(error),
     };
-    if let Some(error) = end {
-        state.send_replace(State::Ended(Box::new(error)));
+    let ended = match task.load(&recipe, patience, &state).await {
+        Ok(()) => {
+            state.send_replace(State::Ready);
+            task.serve(requests).await
+        }
+        Err(ended) => ended,
+    };
+    // Before the task is dropped, so that the launches it leaves without an answer find out why.
+    if let Some(error) = ended {
+        end(error);
     }
 }
 
@@ -230,26 +233,36 @@ impl Task {
     }
 
     fn take(&mut self, message: Message) -> Result<(), LinkError> {
-        let Message { kind, id, body, descriptor } = message;
+        let Message { kind, id, body, descriptor, exhausted } = message;
         let violation = |detail: String| LinkError::Violation(format!("{} {detail}", kind.name()));
         let malformed = |error| violation(format!("is malformed: {error}"));
         match kind {
             Kind::Forked => {
                 let ForkedMessage { pid } = serde_json::from_slice(&body).map_err(malformed)?;
-                let pidfd = descriptor.ok_or_else(|| violation("without a pidfd".to_owned()))?;
-                let leash = Leash::new(pid, pidfd);
                 let reply = self.asked.remove(&id);
                 let reply = reply.ok_or_else(|| violation(format!("for unknown launch {id}")))?;
                 let (reaped, status) = oneshot::channel();
                 self.living.insert(id, reaped);
-                // If the launch was dropped meanwhile, the leash comes back, and dropping it kills the worker.
-                drop(reply.send(Ok(Forked { leash, status })));
+                // If the launch was dropped meanwhile, the leash comes back, and dropping it kills the worker. Without
+                // a leash nobody takes the worker, and the end of its connections is the end of it.
+                drop(reply.send(match descriptor {
+                    Some(pidfd) => Ok(Forked { leash: Leash::new(pid, pidfd), status }),
+                    None => Err(ForkError::Failed(no_pidfd(exhausted))),
+                }));
             }
             Kind::Refused => {
                 let message: RefusedMessage = serde_json::from_slice(&body).map_err(malformed)?;
                 let reply = self.asked.remove(&id);
                 let reply = reply.ok_or_else(|| violation(format!("for unknown launch {id}")))?;
                 let mut reason = message.reason;
+                if reason.starts_with("fork failed") {
+                    // Not a matter of safety, and it may pass.
+                    let kind = LaunchErrorKind::Other { message: reason, permanent: false };
+                    let hint = "the machine is out of processes or memory, or a limit (`ulimit -u`) is";
+                    let error = LaunchError::new(kind).with_hint(hint);
+                    drop(reply.send(Err(ForkError::Failed(error))));
+                    return Ok(());
+                }
                 if !message.threads.is_empty() {
                     reason = format!("{reason} (threads: {})", message.threads.join(", "));
                 }
@@ -287,4 +300,14 @@ impl Task {
         let _ = timeout(ECHO, drain).await;
         status.unwrap_or(ExitStatus::Unknown)
     }
+}
+
+/// The error for a worker that came without the descriptor it is held by.
+fn no_pidfd(exhausted: bool) -> LaunchError {
+    if exhausted {
+        return boot::cannot_start("worker", rustix::io::Errno::MFILE.into());
+    }
+    let message = "the zygote could not open a pidfd".to_owned();
+    LaunchError::new(LaunchErrorKind::Other { message, permanent: true })
+        .with_hint("this needs Linux 5.4 or newer, and a sandbox that allows `pidfd_open`")
 }

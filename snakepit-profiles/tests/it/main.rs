@@ -1,4 +1,6 @@
 //! Drives the process profile with real interpreters, worker by worker, without a pool.
 
 mod calls;
+mod death;
+mod launches;
 mod support;

@@ -1,4 +1,4 @@
-//! The floor: two Rust processes that send each other messages over a Unix socket, blocking, nothing else.
+//! The floors: two processes that send each other messages over a Unix socket, blocking, nothing else.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::latency::Shape;
+use crate::setup::{Setup, here};
 
 /// As long as our frames for a call without arguments: header, command, deadline. The answer is shorter, as ours is.
 const REQUEST: usize = 64;
@@ -21,14 +22,19 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Starts this very program once more, its standard input being the other end.
-    pub(crate) fn start() -> Result<Self> {
+    /// This very program once more, its standard input being the other end.
+    pub(crate) fn rust() -> Result<Self> {
+        Self::start(Command::new(std::env::current_exe()?).arg("echo"))
+    }
+
+    /// A Python program that reads and writes and does nothing else.
+    pub(crate) fn python(setup: &Setup) -> Result<Self> {
+        Self::start(Command::new(&setup.python).arg(here().join("adapters/echo.py")))
+    }
+
+    fn start(command: &mut Command) -> Result<Self> {
         let (socket, other) = UnixStream::pair()?;
-        let mut command = Command::new(std::env::current_exe()?);
-        let child = command
-            .arg("echo")
-            .stdin(Stdio::from(OwnedFd::from(other)))
-            .spawn()?;
+        let child = command.stdin(Stdio::from(OwnedFd::from(other))).spawn()?;
         Ok(Self { socket, child })
     }
 

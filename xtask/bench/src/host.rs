@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -17,11 +18,35 @@ pub(crate) fn describe(python: &Path) -> Value {
         "cpu": cpu.map_or("unknown", |(_, model)| model),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "kernel": read("/proc/sys/kernel/osrelease"),
-        "load": read("/proc/loadavg").split(' ').next(),
+        "busy": busy(),
         "revision": ask("git", &["rev-parse", "HEAD"]),
         "dirty": !ask("git", &["status", "--porcelain"]).is_empty(),
         "python": ask(&python.display().to_string(), &["-c", "import sys; print(sys.version)"]),
     })
+}
+
+/// Which share of the processors others use, in the half second before we begin. A busy machine has no idle processors to
+/// wake, so a bare round trip is several times faster than on a quiet one: ratios to it say nothing then.
+fn busy() -> f64 {
+    let ticks = || {
+        let stat = read("/proc/stat");
+        let fields = stat
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(1);
+        let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+        // The fourth and fifth are idle, and idle waiting for a disk.
+        (
+            ticks.iter().take(8).sum::<f64>(),
+            ticks.iter().skip(3).take(2).sum::<f64>(),
+        )
+    };
+    let (all, idle) = ticks();
+    std::thread::sleep(Duration::from_millis(500));
+    let (all_later, idle_later) = ticks();
+    1.0 - (idle_later - idle) / (all_later - all).max(1.0)
 }
 
 /// The folder name of a run: date and host.

@@ -31,59 +31,51 @@ pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         }
     };
     let pool = setup.runtime.block_on(setup.bare_pool(1))?;
-    let mut floor = Floor::start()?;
-    let (mut floor_samples, mut our_samples) = (Vec::new(), Vec::new());
+    let (mut rust, mut python) = (Floor::rust()?, Floor::python(setup)?);
+    let (mut rust_samples, mut python_samples, mut our_samples) =
+        (Vec::new(), Vec::new(), Vec::new());
     let peers: &[Peer] = if setup.peers { PEERS } else { &[] };
     let mut peer_p50s = vec![Vec::new(); peers.len()];
     for _ in 0..setup.repetitions {
-        floor_samples.push(floor.measure(shape)?);
+        rust_samples.push(rust.measure(shape)?);
+        python_samples.push(python.measure(shape)?);
         // A task, because that is where calls are made; not the thread that blocks on the runtime.
-        our_samples.push(
-            setup
-                .runtime
-                .block_on(setup.runtime.spawn(calls(pool.clone(), shape)))??,
-        );
+        let task = setup.runtime.spawn(calls(pool.clone(), shape));
+        our_samples.push(setup.runtime.block_on(task)??);
         for (peer, p50s) in peers.iter().zip(&mut peer_p50s) {
             p50s.push(peer.latency(setup)?);
         }
     }
-    floor.stop()?;
+    rust.stop()?;
+    python.stop()?;
     setup.runtime.block_on(pool.shutdown());
 
     report::section("latency: a call that does nothing, 1 worker, 1 caller");
     let p50 = |samples: &[Vec<f64>]| samples.iter().map(|s| median(s)).collect::<Vec<_>>();
-    let p99 = |samples: &[Vec<f64>]| {
-        samples
-            .iter()
-            .map(|s| percentile(s, 0.99))
-            .collect::<Vec<_>>()
-    };
-    let (floor_p50, our_p50) = (p50(&floor_samples), p50(&our_samples));
-    report.figure("bare Rust-Rust socket, p50", "us", &floor_p50, Bar::None);
-    report.figure(
-        "bare Rust-Rust socket, p99",
-        "us",
-        &p99(&floor_samples),
-        Bar::None,
-    );
-    report.figure("Snakepit, p50", "us", &our_p50, Bar::None);
-    report.figure("Snakepit, p99", "us", &p99(&our_samples), Bar::None);
+    let p99: Vec<_> = our_samples.iter().map(|s| percentile(s, 0.99)).collect();
+    let (rust, python, ours) = (p50(&rust_samples), p50(&python_samples), p50(&our_samples));
+    report.figure("bare socket, Rust to Rust, p50", "us", &rust, Bar::None);
+    report.figure("bare socket, Rust to Python, p50", "us", &python, Bar::None);
+    report.figure("Snakepit, p50", "us", &ours, Bar::None);
+    report.figure("Snakepit, p99", "us", &p99, Bar::None);
     report.ratio(
-        "Snakepit / bare socket, p50",
-        &our_p50,
-        &floor_p50,
+        "Snakepit / Rust to Rust, p50",
+        &ours,
+        &rust,
         Bar::AtMost(1.25),
     );
+    report.ratio("Snakepit / Rust to Python, p50", &ours, &python, Bar::None);
     for (peer, p50s) in peers.iter().zip(&peer_p50s) {
         report.figure(format!("{}, p50", peer.name), "us", p50s, Bar::None);
         report.ratio(
             format!("{} / Snakepit, p50", peer.name),
             p50s,
-            &our_p50,
+            &ours,
             Bar::None,
         );
     }
-    report.raw("latency-floor-us", &floor_samples.concat())?;
+    report.raw("latency-rust-to-rust-us", &rust_samples.concat())?;
+    report.raw("latency-rust-to-python-us", &python_samples.concat())?;
     report.raw("latency-snakepit-us", &our_samples.concat())
 }
 

@@ -10,6 +10,9 @@ use crate::host;
 use crate::setup::Setup;
 use crate::statistics::{max, median, min};
 
+/// Others may use this share of the machine before figures get worthless.
+const QUIET: f64 = 0.1;
+
 /// What a figure must reach.
 #[derive(Clone, Copy)]
 pub(crate) enum Bar {
@@ -74,13 +77,19 @@ impl Report {
         });
         let text = |key: &str| about[key].as_str().unwrap_or_default();
         println!(
-            "{}, {} cores, Linux {}, load {}",
+            "{}, {} cores, Linux {}",
             text("cpu"),
             about["cores"],
-            text("kernel"),
-            text("load")
+            text("kernel")
         );
         println!("Python {}", text("python"));
+        let busy = about["busy"].as_f64().unwrap_or_default();
+        if busy > QUIET {
+            println!(
+                "The machine is {:.0} % busy with other things: these figures mean little.",
+                busy * 100.0
+            );
+        }
         Ok(Self {
             folder,
             about,

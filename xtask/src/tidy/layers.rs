@@ -78,7 +78,38 @@ fn lints(file: &Path, text: &str) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_crate_knows_only_layers_below() {
+        let dependencies = json!([{ "name": "serde" }, { "name": "snakepit-core" }, { "name": "snakepit-profiles" }]);
+        let found = |name: &str| {
+            let metadata = Metadata::of(&json!([{ "name": name, "dependencies": dependencies }]));
+            let package = metadata.packages().next().expect("there is one");
+            let text = "[dependencies]\nserde = \"1\"\nsnakepit-profiles.workspace = true\n";
+            let findings = arrows(package, Path::new("Cargo.toml"), text);
+            findings
+                .into_iter()
+                .map(|finding| (finding.line, finding.what))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("snakepit-cli"), []);
+        assert_eq!(
+            found("snakepit-lifecycle"),
+            [(
+                3,
+                "snakepit-lifecycle must not know snakepit-profiles".to_owned()
+            )]
+        );
+        assert_eq!(
+            found("snakepit-core").len(),
+            1,
+            "a crate may name itself, as core does for its tests"
+        );
+        assert_eq!(found("xtask").len(), 2);
+    }
 
     #[test]
     fn a_crate_must_take_the_lints() {

@@ -10,3 +10,20 @@ mod to_json;
 pub use from_json::{JsonError, from_json};
 pub use reader::{Malformed, Reader};
 pub use to_json::{to_json, write_float, write_json, write_string};
+
+/// Where the first byte stands that cannot stand for itself in a string.
+fn first_special(text: &[u8]) -> Option<usize> {
+    const CHUNK: usize = 32;
+    let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    // Whole chunks without a branch per byte, which the compiler turns into vector instructions.
+    let plain = |chunk: &&[u8]| {
+        !chunk
+            .iter()
+            .fold(false, |found, byte| found | special(*byte))
+    };
+    let start = text.chunks_exact(CHUNK).take_while(plain).count() * CHUNK;
+    text[start..]
+        .iter()
+        .position(|byte| special(*byte))
+        .map(|index| start + index)
+}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::first_special;
 use crate::value::{BigInt, Value};
 
 /// Reads JSON text piece by piece, from the front.
@@ -129,8 +130,7 @@ impl<'a> Reader<'a> {
     fn plain(&mut self) -> Result<&'a str, Malformed> {
         let text = self.text;
         let start = self.at;
-        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        let length = text.as_bytes()[start..].iter().position(special);
+        let length = first_special(&text.as_bytes()[start..]);
         self.at = length.map_or(text.len(), |length| start + length);
         match text.as_bytes().get(self.at) {
             Some(b'"' | b'\\') => Ok(&text[start..self.at]),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::base64;
+use super::{base64, first_special};
 use crate::value::{Array, Map, Value};
 
 /// The value as one line of strict JSON.
@@ -65,7 +65,7 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(index) = rest.iter().position(|byte| needs_escape(*byte)) {
+    while let Some(index) = first_special(rest) {
         out.extend_from_slice(&rest[..index]);
         write_escape(rest[index], out);
         rest = &rest[index + 1..];
@@ -79,10 +79,6 @@ pub fn write_float(number: f64, out: &mut Vec<u8>) {
     debug_assert!(number.is_finite());
     // Rust's debug form is just that; its plain form writes whole numbers without a point.
     write_display(format_args!("{number:?}"), out);
-}
-
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn write_escape(byte: u8, out: &mut Vec<u8>) {

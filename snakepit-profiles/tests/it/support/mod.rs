@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -107,8 +109,15 @@ impl Pit {
         numbers.filter(marked).collect()
     }
 
-    /// Waits until the test has no processes, nor zombies of ours.
-    pub(crate) fn assert_empty(&self) {
+    /// Waits until the test has no processes, nor zombies.
+    pub(crate) async fn assert_empty(&self) {
+        eventually(|| self.processes().is_empty(), || format!("left over: {:?}", self.processes()))
+            .await;
+        eventually(|| zombies().is_empty(), || format!("not reaped: {:?}", zombies())).await;
+    }
+
+    /// As [`assert_empty`](Self::assert_empty), when the runtime is gone.
+    pub(crate) fn assert_empty_blocking(&self) {
         wait_for(|| self.processes().is_empty(), || format!("left over: {:?}", self.processes()));
         wait_for(|| zombies().is_empty(), || format!("not reaped: {:?}", zombies()));
     }
@@ -135,9 +144,18 @@ pub(crate) async fn eventually(holds: impl Fn() -> bool, problem: impl Fn() -> S
     }
 }
 
-/// Whether a process is there and not a zombie.
-pub(crate) fn is_alive(pid: u32) -> bool {
-    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+/// Polls a future once, then lets the runtime do something else; whether it is done.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+    let done =
+        std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_ready())).await;
+    tokio::task::yield_now().await;
+    done
+}
+
+/// Kills a process by its number, as a stranger would.
+pub(crate) fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 fn state(pid: u32) -> Option<char> {

@@ -1,0 +1,149 @@
+"""The answers of a lane: results, or why there is none; must not run user code but to convert its values."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import time
+from typing import Any, Callable, Mapping, Sequence
+
+from ._api import Cancelled
+from ._cancel import Gate
+from ._commands import signature_of
+from ._errors import describe, error_of, smaller
+from ._frames import Connection
+from ._values import Unserialisable, body_parts, encode
+from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, ProtocolError, dump_object
+
+_EXIT_HINT = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
+
+_BOUNDARY = Gate.call.__code__
+
+
+class Answers:
+    """How one lane answers the call that its gate says is running."""
+
+    def __init__(self, link: Connection, gate: Gate) -> None:
+        self._link = link
+        self._gate = gate
+        self.leave_copy: Callable[[BaseException], Any] | None = None
+        """Set in a process that user code forked: how to end it when an exception reaches the lane."""
+
+    def value(self, kind: int, value: Any) -> bool:
+        """Answer with a value, or with the reason why that is impossible. False in the latter case."""
+        link = self._link
+        try:
+            text, buffers = encode(value)
+        except Unserialisable as error:
+            self.error(error_of("unserialisable", str(error)))
+            return False
+        except BaseException as error:  # out of memory, or a conversion of user code that exits
+            self.error(describe(error, "exception"))
+            return False
+        if not buffers:
+            size = len(text)
+            if size <= link.max_frame:
+                link.send(kind, 0, CODEC_JSON, self._gate.running, (text,))
+                return True
+        else:
+            parts = body_parts(text, buffers)
+            size = sum(map(len, parts))
+            if size <= link.max_frame:
+                link.send(kind, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
+                return True
+        self.error(too_large(size, link.max_frame))
+        return False
+
+    def failure(
+        self,
+        error: BaseException,
+        command: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Answer with what user code raised."""
+        if self.leave_copy is not None:
+            self.leave_copy(error)
+        ident = self._gate.running
+        if self._gate.is_requested(ident) and is_cancellation(error):
+            self.error(cancelled(error))
+        elif isinstance(error, TypeError) and at_boundary(error):
+            self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))
+        elif isinstance(error, SystemExit):
+            self.error(describe(error, "exception", _EXIT_HINT))
+        else:
+            self.error(describe(error, "exception"))
+
+    def error(self, described: dict[str, Any]) -> None:
+        """Answer with an error."""
+        body = dump_object(described)
+        if len(body) > self._link.max_frame:
+            body = dump_object(smaller(described, self._link.max_frame))
+        self._link.send(ERROR, 0, CODEC_JSON, self._gate.running, (body,))
+
+
+def too_large(size: int, limit: int) -> dict[str, Any]:
+    """The answer in place of a result that no frame can hold."""
+    return error_of(
+        "too_large",
+        "the result is %d bytes, the limit is %d" % (size, limit),
+        "return less, stream it in chunks (a generator), or raise max_payload",
+    )
+
+
+def lateness(context: Any) -> int | None:
+    """By how many nanoseconds a call missed its deadline; None if it did not."""
+    if type(context) is not dict:
+        raise ProtocolError("the context of CALL is not an object")
+    deadline = context.get("deadline")
+    if deadline is None:
+        return None
+    if type(deadline) is not int:
+        raise ProtocolError("the deadline of CALL is not an integer")
+    late = time.monotonic_ns() - deadline
+    return late if late >= 0 else None
+
+
+def cancelled(error: BaseException) -> dict[str, Any]:
+    """The answer of a call that was interrupted."""
+    described = describe(error, "cancelled")
+    described["message"] = described["message"] or "cancelled by the caller"
+    return described
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether the exception is how a cancellation shows."""
+    # asyncio's own is matched by name: asyncio need not be loaded here.
+    return isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
+
+
+def unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a command that does not exist."""
+    names: list[str] = list(functions)
+    near = difflib.get_close_matches(command, names, 1)
+    message = "there is no command %.200r" % command + ("; did you mean %r?" % near[0] if near else "")
+    shown = ", ".join(names[:50]) + (", ..." if len(names) > 50 else "")
+    return error_of("unknown_command", message, "the commands are: " + shown)
+
+
+def at_boundary(error: BaseException) -> bool:
+    """Whether it was raised by the act of calling, so that no line of user code ran."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and step.tb_frame.f_code is _BOUNDARY
+
+
+def bad_arguments(
+    command: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The answer to arguments that do not fit; None if they do, after all."""
+    signature = signature_of(function)
+    if signature is None:
+        return None
+    try:
+        inspect.Signature.bind(signature, *args, **kwargs)
+    except TypeError as error:
+        return error_of("bad_arguments", "%s() %s" % (command, error), "its signature is %s%s" % (command, signature))
+    return None

@@ -1,0 +1,49 @@
+"""An adapter as one lane uses it, from set-up to clean-up; must not know connections or calls."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from . import _output
+from ._adapter import Adapter
+from ._drive import Driver
+from ._errors import message_of, type_name
+from ._wire import LinkClosed
+
+
+class Instance:
+    """The adapter as one lane uses it: an instance of its class, or the module itself."""
+
+    def __init__(self, adapter: Adapter, driver: Driver) -> None:
+        self.adapter = adapter
+        self.driver = driver
+        self.subject: Any = adapter.module
+
+    def set_up(self, first: bool) -> None:
+        """Construct and initialise. A module is set up by its `first` lane only."""
+        adapter = self.adapter
+        if adapter.owner is not None:
+            self.subject = adapter.owner(**adapter.arguments)
+            self._hook("initialize", {})
+            self._hook("setup", {})
+        elif first:
+            self._hook("setup", adapter.arguments)
+
+    def clean_up(self, last: bool) -> None:
+        """The other end of `set_up`. What it raises is reported and ignored: the worker is leaving."""
+        if self.adapter.owner is not None or last:
+            try:
+                self._hook("cleanup", {})
+            except LinkClosed:
+                raise
+            except BaseException as error:
+                _output.complain("cleanup raised %s: %s" % (type_name(error), message_of(error)))
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
+        return {command.name: getattr(self.subject, command.attribute) for command in self.adapter.commands}
+
+    def _hook(self, name: str, arguments: Any) -> None:
+        hook: Callable[..., Any] | None = getattr(self.subject, name, None)
+        if hook is not None:
+            self.driver.complete(hook(**arguments))

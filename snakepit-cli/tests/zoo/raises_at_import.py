@@ -1,0 +1,9 @@
+"""Cannot be imported."""
+
+settings = {}
+
+HOST = settings["host"]
+
+
+def ping():
+    return HOST

@@ -1,0 +1,122 @@
+//! The commands of a fake worker. Knows neither lanes nor death.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::{CallError, RemoteError, RemoteKind};
+use crate::value::{Args, Value};
+use crate::worker::{Call, Command};
+
+/// What a command does, as far as it can be known beforehand.
+pub(super) enum Outcome {
+    /// It produces these.
+    Steps(Vec<Step>),
+    /// It takes its time, and then produces null.
+    Wait(Duration),
+    /// It ends the worker.
+    Die,
+}
+
+/// What a command produces next.
+pub(super) enum Step {
+    Value(Value),
+    Raise(RemoteError),
+}
+
+impl Step {
+    pub(super) fn into_result(self) -> Result<Value, CallError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Raise(error) => Err(CallError::Remote(Box::new(error))),
+        }
+    }
+}
+
+/// Name, signature, whether it streams.
+const COMMANDS: &[(&str, &str, bool)] = &[
+    ("echo", "(value)", false),
+    ("fail", "(message)", false),
+    ("count", "()", false),
+    ("session", "()", false),
+    ("sleep", "(seconds)", false),
+    ("numbers", "(count)", true),
+    ("broken_numbers", "(count)", true),
+    ("die", "()", false),
+    ("hang", "()", false),
+];
+
+pub(super) fn offered() -> Vec<Command> {
+    let command = |&(name, signature, stream): &(&str, &str, bool)| Command {
+        name: name.to_owned(),
+        signature: signature.to_owned(),
+        doc: String::new(),
+        stream,
+    };
+    COMMANDS.iter().map(command).collect()
+}
+
+/// Begins a call. `counted` is the worker's, and changed by `count` alone.
+pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, RemoteError> {
+    let one = |value: Value| Ok(Outcome::Steps(vec![Step::Value(value)]));
+    match &*call.command {
+        "echo" => one(argument(&call.args, "value")?),
+        "fail" => Err(raised(argument(&call.args, "message")?)),
+        "count" => one((counted.fetch_add(1, Ordering::SeqCst) + 1).into()),
+        "session" => one(call
+            .session
+            .as_ref()
+            .map(|session| session.as_str().to_owned())
+            .into()),
+        "sleep" => Ok(Outcome::Wait(seconds(&argument(&call.args, "seconds")?)?)),
+        "numbers" => numbers(&call.args).map(Outcome::Steps),
+        "broken_numbers" => {
+            let mut steps = numbers(&call.args)?;
+            steps.push(Step::Raise(raised("broken".into())));
+            Ok(Outcome::Steps(steps))
+        }
+        "die" => Ok(Outcome::Die),
+        "hang" => Ok(Outcome::Wait(Duration::MAX)),
+        other => Err(RemoteError::new(
+            RemoteKind::UnknownCommand,
+            format!("no command is named `{other}`"),
+        )),
+    }
+}
+
+/// The only argument, by position or by name.
+fn argument(args: &Args, name: &str) -> Result<Value, RemoteError> {
+    match (args.positional.as_slice(), args.keyword.as_slice()) {
+        ([value], []) => Ok(value.clone()),
+        ([], [(given, value)]) if given == name => Ok(value.clone()),
+        _ => Err(unfit(&format!("expected the one argument `{name}`"))),
+    }
+}
+
+fn seconds(value: &Value) -> Result<Duration, RemoteError> {
+    let seconds = value
+        .as_f64()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| unfit("expected a number of seconds"))
+}
+
+fn numbers(args: &Args) -> Result<Vec<Step>, RemoteError> {
+    let count = argument(args, "count")?.as_u64();
+    let count = count.ok_or_else(|| unfit("expected a count"))?;
+    Ok((0..count)
+        .map(|number| Step::Value(number.into()))
+        .collect())
+}
+
+fn unfit(message: &str) -> RemoteError {
+    RemoteError::new(RemoteKind::BadArguments, message)
+}
+
+fn raised(message: Value) -> RemoteError {
+    let text = match message {
+        Value::Str(text) => text,
+        other => crate::value::to_json(&other),
+    };
+    let mut error = RemoteError::new(RemoteKind::Exception, text);
+    error.exception.type_name = "FakeError".to_owned();
+    error
+}

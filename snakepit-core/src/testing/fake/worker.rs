@@ -1,0 +1,237 @@
+//! A worker inside the process: lanes, cancellation and death as the contract has them. Knows no command.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::stream::{StreamExt as _, unfold};
+use tokio::sync::watch;
+
+use super::Life;
+use super::commands::{Outcome, Step, begin};
+use crate::error::{CallError, ExitReport, ExitStatus, RemoteError, RemoteKind};
+use crate::ids::{CallId, LaneId};
+use crate::worker::{Call, Quiesced, Reply, Worker};
+
+/// A worker of a [`FakeProfile`](super::FakeProfile). Its commands are those of the [`conformance!`](crate::conformance)
+/// kit, and `hang`, which nothing but death interrupts.
+///
+/// Panics, in the task of the caller, when two calls are run on one lane at the same time.
+#[derive(Debug)]
+pub struct FakeWorker {
+    label: String,
+    state: Arc<watch::Sender<State>>,
+    /// How often `count` was called.
+    counted: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    running: HashMap<LaneId, Running>,
+    exit: Option<ExitReport>,
+    life: Option<Life>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    call: CallId,
+    stubborn: bool,
+}
+
+impl FakeWorker {
+    pub(super) fn new(label: String, life: Life) -> Self {
+        let state = State {
+            running: HashMap::new(),
+            exit: None,
+            life: Some(life),
+        };
+        Self {
+            label,
+            state: Arc::new(watch::Sender::new(state)),
+            counted: AtomicU64::new(0),
+        }
+    }
+
+    /// `pool/number`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Dies of itself, as a crash would.
+    pub fn crash(&self) {
+        self.end(ExitReport::new(&self.label, ExitStatus::Signal(11)));
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.state.borrow().exit.is_none()
+    }
+
+    /// The first end is the one that counts.
+    fn end(&self, report: ExitReport) {
+        self.state.send_if_modified(|state| {
+            let first = state.exit.is_none();
+            if first {
+                state.exit = Some(report);
+                state.life = None;
+            }
+            first
+        });
+    }
+
+    fn occupy(&self, lane: LaneId, running: Running) -> Result<(), CallError> {
+        let mut lost = None;
+        self.state.send_modify(|state| {
+            lost.clone_from(&state.exit);
+            let before = state.running.insert(lane, running);
+            assert!(before.is_none(), "{before:?} and {running:?} on one lane");
+        });
+        match lost {
+            Some(report) => Err(CallError::WorkerLost(Arc::new(report.not_sent()))),
+            None => Ok(()),
+        }
+    }
+
+    fn executed(&self) {
+        if let Some(life) = &self.state.borrow().life {
+            life.0.executed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Waits until the worker is gone.
+async fn gone(state: &watch::Sender<State>) -> ExitReport {
+    let mut state = state.subscribe();
+    let ended = state.wait_for(|state| state.exit.is_some()).await;
+    // The sender is never gone: whoever waits holds it.
+    let report = ended.ok().and_then(|state| state.exit.clone());
+    report.unwrap_or_else(|| ExitReport::new("", ExitStatus::Unknown))
+}
+
+async fn unless_gone<T>(
+    state: &watch::Sender<State>,
+    work: impl Future<Output = T>,
+) -> Result<T, CallError> {
+    tokio::select! {
+        biased;
+        report = gone(state) => Err(CallError::WorkerLost(Arc::new(report))),
+        done = work => Ok(done),
+    }
+}
+
+fn vacate(state: &watch::Sender<State>, lane: LaneId) {
+    state.send_modify(|state| drop(state.running.remove(&lane)));
+}
+
+#[async_trait]
+impl Worker for FakeWorker {
+    async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError> {
+        let stubborn = &*call.command == "hang";
+        self.occupy(
+            lane,
+            Running {
+                call: call.id,
+                stubborn,
+            },
+        )?;
+        let late = call.deadline.is_some_and(|at| at <= Instant::now());
+        let outcome = if late {
+            Err(RemoteError::new(RemoteKind::Expired, "the deadline passed"))
+        } else {
+            self.executed();
+            begin(&call, &self.counted)
+        };
+        let steps = match outcome {
+            Err(error) => {
+                vacate(&self.state, lane);
+                return Err(CallError::Remote(Box::new(error)));
+            }
+            Ok(Outcome::Die) => {
+                self.crash();
+                return Err(CallError::WorkerLost(Arc::new(self.exited().await)));
+            }
+            Ok(Outcome::Wait(time)) => {
+                unless_gone(&self.state, tokio::time::sleep(time)).await?;
+                vec![Step::Value(crate::Value::Null)]
+            }
+            Ok(Outcome::Steps(steps)) => steps,
+        };
+        if call.stream {
+            return Ok(Reply::Stream(stream(Arc::clone(&self.state), lane, steps)));
+        }
+        vacate(&self.state, lane);
+        collect(&call, steps).map(Reply::One)
+    }
+
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
+        let running = self.state.borrow().running.get(&lane).copied();
+        match running {
+            Some(running) if running.call == call && running.stubborn => {
+                // Whether it dies meanwhile or the time runs out, the lane is lost.
+                let _ = tokio::time::timeout(grace, gone(&self.state)).await;
+                Quiesced::Stuck
+            }
+            Some(running) if running.call == call => {
+                vacate(&self.state, lane);
+                Quiesced::Clean
+            }
+            _ => Quiesced::Clean,
+        }
+    }
+
+    async fn ping(&self) -> Result<(), ExitReport> {
+        self.state.borrow().exit.clone().map_or(Ok(()), Err)
+    }
+
+    async fn stop(&self, grace: Duration) -> ExitReport {
+        let mut state = self.state.subscribe();
+        let idle = state.wait_for(|state| state.running.is_empty() || state.exit.is_some());
+        let status = match tokio::time::timeout(grace, idle).await {
+            Ok(_) => ExitStatus::Code(0),
+            Err(_elapsed) => ExitStatus::Signal(9),
+        };
+        self.end(ExitReport::new(&self.label, status).because("it was stopped"));
+        self.exited().await
+    }
+
+    fn abort(&self, reason: &str) {
+        self.end(ExitReport::new(&self.label, ExitStatus::Signal(9)).because(reason));
+    }
+
+    async fn exited(&self) -> ExitReport {
+        gone(&self.state).await
+    }
+}
+
+/// What a call that asked for no stream gets: the value of a command that has one, else the list of all.
+fn collect(call: &Call, steps: Vec<Step>) -> Result<crate::Value, CallError> {
+    let values: Result<Vec<_>, _> = steps.into_iter().map(Step::into_result).collect();
+    let mut values = values?;
+    Ok(match values.pop() {
+        Some(only) if !call.command.contains("numbers") => only,
+        last => values.into_iter().chain(last).collect(),
+    })
+}
+
+fn stream(
+    state: Arc<watch::Sender<State>>,
+    lane: LaneId,
+    steps: Vec<Step>,
+) -> crate::worker::ReplyStream {
+    let source = unfold(Some((state, steps.into_iter())), move |source| async move {
+        let (state, mut steps) = source?;
+        let next = match unless_gone(&state, tokio::task::yield_now()).await {
+            Ok(()) => steps.next().map(Step::into_result),
+            Err(lost) => return Some((Err(lost), None)),
+        };
+        match next {
+            Some(Ok(value)) => Some((Ok(value), Some((state, steps)))),
+            last => {
+                vacate(&state, lane);
+                last.map(|error| (error, None))
+            }
+        }
+    });
+    source.boxed()
+}

@@ -1,0 +1,121 @@
+"""Commands that do what no command should."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+
+def echo(value=None):
+    return value
+
+
+def leave(code):
+    os._exit(code)
+
+
+def exit_python(code):
+    sys.exit(code)
+
+
+def crash():
+    ctypes.string_at(0)
+
+
+def kill(number):
+    os.kill(os.getpid(), number)
+    time.sleep(100)
+
+
+def hang():
+    time.sleep(1000)
+
+
+def hold_the_gil(seconds):
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+def _sockets():
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink("/proc/self/fd/" + entry).startswith("socket:"):
+                yield int(entry)
+        except OSError:
+            pass
+
+
+def junk_everywhere():
+    for descriptor in list(_sockets()):
+        os.write(descriptor, b"hello, who is this?")
+    time.sleep(1000)
+
+
+def close_everything():
+    os.closerange(3, 200)
+    time.sleep(1000)
+
+
+def lane():
+    """The lane is the socket that, peeked at, is no control connection: the highest number."""
+    return max(_sockets())
+
+
+def forge(kind, ident, length=2, flags=0, codec=1, magic=0x53, body="[]"):
+    for descriptor in list(_sockets()):
+        frame = struct.pack("<IBBBBQ", length, kind, flags, codec, magic, ident) + body.encode()
+        os.write(descriptor, frame)
+    time.sleep(1000)
+
+
+def shut_down():
+    for descriptor in list(_sockets()):
+        socket.socket(fileno=os.dup(descriptor)).shutdown(socket.SHUT_WR)
+    time.sleep(1000)
+
+
+def fork_and_return():
+    """Both parent and child return; only one of them may answer."""
+    pid = os.fork()
+    return "child" if pid == 0 else "parent"
+
+
+def leave_a_fork_behind(code):
+    """A copy of this process lives on in a session of its own, with all descriptors."""
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(1000)
+        os._exit(0)
+    os._exit(code)
+
+
+def start_children():
+    subprocess.Popen(["sleep", "1000"])
+    if os.fork() == 0:
+        time.sleep(1000)
+    return os.getpid()
+
+
+def flood(lines):
+    for number in range(lines):
+        os.write(1, b"x" * 100 + b"\n")
+    return lines
+
+
+def last_words(code):
+    os.write(2, b"these are my last words")
+    os._exit(code)
+
+
+def many_threads():
+    for _ in range(20):
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+
+
+def ignore_signals():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
