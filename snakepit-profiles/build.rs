@@ -14,6 +14,7 @@ fn main() -> io::Result<()> {
     let mut code = String::from("&[\n");
     for name in &files {
         let path = root.join(name);
+        let path = path.to_str().expect("cargo needs that too");
         writeln!(code, "    ({name:?}, include_str!({path:?})),").expect("a string takes all");
     }
     code.push(']');
@@ -29,7 +30,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<String>) -> io::Result<()
             if path.file_name().is_some_and(|name| name != "__pycache__") {
                 collect(root, &path, files)?;
             }
-        } else if path.extension().is_some_and(|kind| kind == "py" || kind == "typed") {
+        } else if path
+            .extension()
+            .is_some_and(|kind| kind == "py" || kind == "typed")
+        {
             println!("cargo::rerun-if-changed={}", path.display());
             let name = path.strip_prefix(root).expect("it is below");
             files.push(name.to_str().expect("our own names are UTF-8").to_owned());

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-
 from snakepit_bridge import _wire as wire
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"

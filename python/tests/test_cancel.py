@@ -38,6 +38,10 @@ ADAPTER = """
     def nested_loop():
         asyncio.run(async_sleep())
 
+    def leaves_loop_running():
+        asyncio._set_running_loop(object())
+        busy()
+
     def swallows():
         try:
             busy()
@@ -50,6 +54,12 @@ ADAPTER = """
             busy()
         except Cancelled:
             raise ValueError("translated") from None
+
+    def stumbles():
+        try:
+            busy()
+        finally:
+            {}["missing"]
 
     def polls():
         begin()
@@ -86,7 +96,20 @@ def cancelled(it: Any, ident: int) -> Any:
     return frame.json
 
 
-@pytest.mark.parametrize("command", ["sleep", "busy", "printing", "async_sleep", "nested_loop", "polls", "generates"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sleep",
+        "busy",
+        "printing",
+        "async_sleep",
+        "nested_loop",
+        "leaves_loop_running",
+        "stumbles",
+        "polls",
+        "generates",
+    ],
+)
 def test_a_command_is_interrupted_on_the_main_thread(worker: Start, command: str) -> None:
     it = worker(ADAPTER)
     for _ in range(3):

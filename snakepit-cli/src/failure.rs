@@ -4,7 +4,7 @@ mod show;
 
 use std::io;
 
-use snakepit_core::error::{RemoteKind, Rejection};
+use snakepit_core::error::{Rejection, RemoteKind};
 use snakepit_core::{CallError, ConfigReport, StartError};
 
 use crate::exit::Exit;
@@ -14,7 +14,10 @@ use crate::logs::Shown;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line makes no sense.
-    Usage { message: String, hint: Option<String> },
+    Usage {
+        message: String,
+        hint: Option<String>,
+    },
     /// The configuration file is wrong.
     Config(ConfigReport),
     /// The flags do not make a configuration; the text of the report is not the user's.
@@ -36,29 +39,41 @@ pub(crate) enum Failure {
 impl Failure {
     /// A mistake on the command line.
     pub(crate) fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
-        Self::Usage { message: message.into(), hint }
+        Self::Usage {
+            message: message.into(),
+            hint,
+        }
     }
 
     /// The failure of a call.
     pub(crate) fn call(command: &str, error: CallError) -> Self {
-        Self::Call { command: command.to_owned(), error }
+        Self::Call {
+            command: command.to_owned(),
+            error,
+        }
     }
 
     /// With what the user has been shown before.
     pub(crate) fn after(self, shown: Shown) -> Self {
-        Self::After { failure: Box::new(self), shown }
+        Self::After {
+            failure: Box::new(self),
+            shown,
+        }
     }
 
     /// The exit code; the table is in [`crate::exit`].
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Config(_) | Self::Flags(_) => Exit::Usage,
             Self::Start(StartError::Launch { .. }) => Exit::Lost,
-            Self::Start(_) => Exit::Usage,
             Self::Call { error, .. } => exit_of_call(error),
-            Self::Output(_) | Self::System(_) => Exit::Usage,
             Self::Interrupted(number) => Exit::Signal(*number),
             Self::After { failure, .. } => failure.exit(),
+            Self::Usage { .. }
+            | Self::Config(_)
+            | Self::Flags(_)
+            | Self::Start(_)
+            | Self::Output(_)
+            | Self::System(_) => Exit::Usage,
         }
     }
 }
@@ -72,7 +87,10 @@ fn exit_of_call(error: &CallError) -> Exit {
         },
         CallError::Encode { .. } => Exit::Usage,
         CallError::Decode { .. } => Exit::Raised,
-        CallError::Rejected { reason: Rejection::Unavailable { .. }, .. } => Exit::Lost,
+        CallError::Rejected {
+            reason: Rejection::Unavailable { .. },
+            ..
+        } => Exit::Lost,
         CallError::Rejected { .. } | CallError::TimedOut { .. } => Exit::Late,
         _ => Exit::Lost,
     }
@@ -92,7 +110,10 @@ mod tests {
     #[test]
     fn each_error_of_a_call_has_its_exit_code() {
         let remote = |kind| CallError::Remote(Box::new(RemoteError::new(kind, "")));
-        let rejected = |reason| CallError::Rejected { pool: "a".into(), reason };
+        let rejected = |reason| CallError::Rejected {
+            pool: "a".into(),
+            reason,
+        };
         let report = || Arc::new(ExitReport::new("a/1", ExitStatus::Signal(11)));
         let cause = Arc::new(LaunchError::new(LaunchErrorKind::Protocol(String::new())));
         let after = Duration::from_secs(1);
@@ -104,14 +125,38 @@ mod tests {
             (remote(RemoteKind::UnknownCommand), Exit::Usage),
             (remote(RemoteKind::BadArguments), Exit::Usage),
             (remote(RemoteKind::Expired), Exit::Late),
-            (CallError::TimedOut { stage: Stage::Queue, after }, Exit::Late),
-            (CallError::TimedOut { stage: Stage::Run, after }, Exit::Late),
+            (
+                CallError::TimedOut {
+                    stage: Stage::Queue,
+                    after,
+                },
+                Exit::Late,
+            ),
+            (
+                CallError::TimedOut {
+                    stage: Stage::Run,
+                    after,
+                },
+                Exit::Late,
+            ),
             (rejected(Rejection::QueueFull { limit: 1 }), Exit::Late),
             (rejected(Rejection::Draining), Exit::Late),
             (rejected(Rejection::Unavailable { cause }), Exit::Lost),
             (CallError::WorkerLost(report()), Exit::Lost),
-            (CallError::Poisoned { kills: 2, last: report() }, Exit::Lost),
-            (CallError::Protocol { worker: "a/1".into(), detail: String::new() }, Exit::Lost),
+            (
+                CallError::Poisoned {
+                    kills: 2,
+                    last: report(),
+                },
+                Exit::Lost,
+            ),
+            (
+                CallError::Protocol {
+                    worker: "a/1".into(),
+                    detail: String::new(),
+                },
+                Exit::Lost,
+            ),
         ] {
             let shown = error.to_string();
             assert_eq!(Failure::call("x", error).exit(), exit, "{shown}");

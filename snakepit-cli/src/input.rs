@@ -23,7 +23,10 @@ pub(crate) fn parse(words: &[String]) -> Result<Args, Failure> {
             for word in pairs {
                 let (name, value) = parse_pair(word)?;
                 if !seen.insert(name) {
-                    return Err(Failure::usage(format!("argument `{name}` is given twice"), None));
+                    return Err(Failure::usage(
+                        format!("argument `{name}` is given twice"),
+                        None,
+                    ));
                 }
                 args = args.with(name, value);
             }
@@ -39,7 +42,10 @@ fn parse_pair(word: &str) -> Result<(&str, Value), Failure> {
             Ok(value) => Ok((name, value)),
             Err(error) => {
                 let message = format!("the value of `{name}` is not JSON: {error}");
-                Err(Failure::usage(message, Some(format!("write `{name}={json}` to pass text"))))
+                Err(Failure::usage(
+                    message,
+                    Some(format!("write `{name}={json}` to pass text")),
+                ))
             }
         },
         None => Err(Failure::usage(
@@ -66,12 +72,17 @@ fn split_pair(word: &str) -> Option<Pair<'_>> {
 
 fn is_name(text: &str) -> bool {
     let mut letters = text.chars();
-    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+    letters
+        .next()
+        .is_some_and(|first| first.is_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 fn not_json(word: &str, error: &str) -> Failure {
-    let hint = if word.chars().all(|c| c.is_alphanumeric() || " _-.".contains(c)) {
+    let hint = if word
+        .chars()
+        .all(|c| c.is_alphanumeric() || " _-.".contains(c))
+    {
         format!("quote text for JSON, `'\"{word}\"'`, or name the argument, `name={word}`")
     } else {
         FORMS.to_owned()
@@ -84,7 +95,12 @@ mod tests {
     use super::*;
 
     fn read(words: &[&str]) -> Result<Args, Failure> {
-        parse(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>())
+        parse(
+            &words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -101,7 +117,10 @@ mod tests {
     fn pairs_carry_text_or_json() {
         let args = read(&["name=Ada", "to:=3", "note=a=b", "empty="]).unwrap();
         let expected = Args::none();
-        let expected = expected.with("name", "Ada").with("to", 3).with("note", "a=b");
+        let expected = expected
+            .with("name", "Ada")
+            .with("to", 3)
+            .with("note", "a=b");
         assert_eq!(args, expected.with("empty", ""));
     }
 
@@ -110,12 +129,24 @@ mod tests {
         for (words, message, hint) in [
             (&["Ada"][..], "the argument is not JSON", "'\"Ada\"'"),
             (&["{a: 1}"], "the argument is not JSON", "pairs"),
-            (&["name=Ada", "3"], "`3` is not a `name=text`", "one JSON value"),
+            (
+                &["name=Ada", "3"],
+                "`3` is not a `name=text`",
+                "one JSON value",
+            ),
             (&["1", "2"], "`1` is not a `name=text`", "one JSON value"),
-            (&["to:=three"], "the value of `to` is not JSON", "`to=three`"),
+            (
+                &["to:=three"],
+                "the value of `to` is not JSON",
+                "`to=three`",
+            ),
             (&["a=1", "a=2"], "`a` is given twice", ""),
         ] {
-            let Failure::Usage { message: found, hint: found_hint } = read(words).unwrap_err() else {
+            let Failure::Usage {
+                message: found,
+                hint: found_hint,
+            } = read(words).unwrap_err()
+            else {
                 panic!("{words:?}");
             };
             assert!(found.contains(message), "{words:?}: {found}");

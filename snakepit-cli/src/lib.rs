@@ -32,6 +32,10 @@ use args::{Cli, Command};
 /// Runs the command line of this process, with the worker profiles of `registry`, to its end.
 ///
 /// The exit code is documented in `--help`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "nobody has a use for it afterwards"
+)]
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -42,7 +46,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Call(args) => cmd::call::run(args, &registry),
+        Command::Call(args) => cmd::call::run(&args, &registry),
         Command::Commands(args) => cmd::commands::run(&args, &registry),
         Command::Config(args) => cmd::config::run(&args, &registry),
         Command::Completions(args) => cmd::completions::run(&args),

@@ -64,14 +64,20 @@ impl Printer {
             // Nobody waits any more when the last wait was over.
             let _ = done.send(shown);
         });
-        Self { sender, left_out, finished }
+        Self {
+            sender,
+            left_out,
+            finished,
+        }
     }
 
     /// What takes the events of pools.
     pub(crate) fn sink(&self) -> Arc<dyn EventSink> {
         let (sender, left_out) = (self.sender.clone(), Arc::clone(&self.left_out));
         Arc::new(move |event: &Event| {
-            let Some((prefix, text)) = describe(event) else { return };
+            let Some((prefix, text)) = describe(event) else {
+                return;
+            };
             if sender.try_send(Message::Line { prefix, text }).is_err() {
                 left_out.fetch_add(1, Ordering::Relaxed);
             }
@@ -110,9 +116,14 @@ fn describe(event: &Event) -> Option<(String, String)> {
         EventKind::Log { worker, line } => {
             Some((format!("{pool}/{worker} {}", stream(line)), text(line)))
         }
-        EventKind::LaunchFailed { worker, error, retry_in: Some(_) } => {
-            Some((format!("{pool}/{worker} launch"), format!("{error}; trying again")))
-        }
+        EventKind::LaunchFailed {
+            worker,
+            error,
+            retry_in: Some(_),
+        } => Some((
+            format!("{pool}/{worker} launch"),
+            format!("{error}; trying again"),
+        )),
         _ => None,
     }
 }

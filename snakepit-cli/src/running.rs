@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::logs::Printer;
 
-/// How long workers may take to stop after Ctrl-C; what is left then is killed.
+/// How long workers may take to stop after Ctrl-C, or beyond what they were promised; what is left
+/// then is killed.
 const HASTE: Duration = Duration::from_secs(1);
 
 /// Runs `work` with the pools of `config`. No worker is left when it returns.
@@ -23,6 +24,11 @@ pub(crate) fn with_pools<T>(
         .enable_all()
         .build()
         .map_err(Failure::System)?;
+    let promised = config
+        .pools
+        .iter()
+        .map(|pool| pool.settings.stop_grace)
+        .max();
     let printer = Printer::start();
     let sink = printer.sink();
     let result = runtime.block_on(async {
@@ -37,14 +43,14 @@ pub(crate) fn with_pools<T>(
             number = interrupt.next() => Err(Failure::Interrupted(number)),
             result = work(&pit) => result,
         };
-        if let Err(Failure::Interrupted(_)) = &result {
-            // An elapsed timeout is no loss: dropping the pools kills what is left.
-            let _ = timeout(HASTE, pit.shutdown()).await;
-            return result;
-        }
+        let patience = match &result {
+            Err(Failure::Interrupted(_)) => HASTE,
+            _ => promised.unwrap_or_default() + HASTE,
+        };
         tokio::select! {
             number = interrupt.next() => Err(Failure::Interrupted(number)),
-            () = pit.shutdown() => result,
+            // Dropping the pools kills what is left when the time is up.
+            _ = timeout(patience, pit.shutdown()) => result,
         }
     });
     // Ends the tasks that watch workers, and so what they watch.

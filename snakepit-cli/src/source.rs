@@ -22,7 +22,10 @@ pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Fai
         }
         (None, None) => {
             let hint = "give `--adapter path/to/adapter.py` or `--config snakepit.yaml`";
-            return Err(Failure::usage("there is no Python to call", Some(hint.to_owned())));
+            return Err(Failure::usage(
+                "there is no Python to call",
+                Some(hint.to_owned()),
+            ));
         }
     };
     if let Some(name) = &args.pool {
@@ -41,7 +44,9 @@ fn from_flags(adapter: &str, args: &SourceArgs, registry: &Registry) -> Result<C
         ("worker_profile", args.profile.as_deref()),
         ("python", args.python.as_deref()),
     ];
-    let given = keys.iter().filter_map(|(key, value)| Some((Value::from(*key), (*value)?.into())));
+    let given = keys
+        .iter()
+        .filter_map(|(key, value)| Some((Value::from(*key), (*value)?.into())));
     let mut pool: Mapping = given.collect();
     pool.insert("pool_size".into(), 1.into());
     let text = serde_yaml::to_string(&pool)
@@ -56,7 +61,10 @@ fn select(config: &mut Config, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let hint = format!("the pools are {}", names(config));
-    Err(Failure::usage(format!("no pool is named `{name}`"), Some(hint)))
+    Err(Failure::usage(
+        format!("no pool is named `{name}`"),
+        Some(hint),
+    ))
 }
 
 /// The only pool there is.
@@ -65,10 +73,17 @@ pub(crate) fn only_pool(config: &Config) -> Result<(), Failure> {
         return Ok(());
     }
     let hint = format!("choose one with `--pool NAME`: {}", names(config));
-    Err(Failure::usage("the configuration has several pools", Some(hint)))
+    Err(Failure::usage(
+        "the configuration has several pools",
+        Some(hint),
+    ))
 }
 
 fn names(config: &Config) -> String {
-    let names: Vec<String> = config.pools.iter().map(|pool| format!("`{}`", pool.name)).collect();
+    let names: Vec<String> = config
+        .pools
+        .iter()
+        .map(|pool| format!("`{}`", pool.name))
+        .collect();
     names.join(", ")
 }

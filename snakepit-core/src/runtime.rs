@@ -1,5 +1,8 @@
 //! Several pools, started and stopped as one. Knows nothing of how a pool works.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,13 +225,10 @@ pub struct UnknownPool {
 impl UnknownPool {
     /// What to ask for instead.
     pub fn hint(&self) -> String {
-        match nearest(&self.name, self.known.iter().map(PoolName::as_str)) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => {
-                let known: Vec<String> =
-                    self.known.iter().map(|name| format!("`{name}`")).collect();
-                format!("the pools are: {}", known.join(", "))
-            }
+        if let Some(name) = nearest(&self.name, self.known.iter().map(PoolName::as_str)) {
+            return format!("did you mean `{name}`?");
         }
+        let known: Vec<String> = self.known.iter().map(|name| format!("`{name}`")).collect();
+        format!("the pools are: {}", known.join(", "))
     }
 }

@@ -28,7 +28,9 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
     let length = head.len() - HEADER_LEN + buffers.iter().map(Bytes::len).sum::<usize>();
     let fits = u32::try_from(length).ok().filter(|length| *length <= limit);
     let length = fits.ok_or_else(|| {
-        ValueError::new(format!("{length} bytes are over `max_payload`, {limit} bytes"))
+        ValueError::new(format!(
+            "{length} bytes are over `max_payload`, {limit} bytes"
+        ))
     })?;
     let mut flags = Flags::NONE;
     if !buffers.is_empty() {
@@ -37,8 +39,13 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
     if call.stream {
         flags = flags.with(Flags::STREAM);
     }
-    let header =
-        Header { length, kind: Kind::Call, flags, codec: Codec::Json, id: call.id.get() };
+    let header = Header {
+        length,
+        kind: Kind::Call,
+        flags,
+        codec: Codec::Json,
+        id: call.id.get(),
+    };
     head[..HEADER_LEN].copy_from_slice(&header.encode());
     Ok(())
 }
@@ -61,5 +68,8 @@ fn monotonic(at: Instant) -> u64 {
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos).saturating_add(left)
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanos)
+        .saturating_add(left)
 }

@@ -15,7 +15,10 @@ pub(crate) struct Leash {
 impl Leash {
     /// Takes charge of a process.
     pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd: Arc::new(pidfd) }
+        Self {
+            pid,
+            pidfd: Arc::new(pidfd),
+        }
     }
 
     /// Its number, for people.

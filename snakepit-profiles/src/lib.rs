@@ -9,6 +9,8 @@ mod bodies;
 mod boot;
 pub mod codec;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lane;
 mod launch;
 mod leash;

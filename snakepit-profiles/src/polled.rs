@@ -14,7 +14,10 @@ pub(crate) type Polled = AsyncFd<Arc<OwnedFd>>;
 ///
 /// # Panics
 /// Panics outside a tokio runtime with I/O enabled.
-#[expect(deprecated, reason = "its successor is unsafe, for owners that change or close their descriptor; ours cannot")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, for owners that change or close their descriptor; ours cannot"
+)]
 pub(crate) fn polled(fd: impl Into<Arc<OwnedFd>>, interest: Interest) -> io::Result<Polled> {
     AsyncFd::with_interest(fd.into(), interest)
 }

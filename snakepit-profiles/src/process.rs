@@ -1,10 +1,12 @@
 //! The `process` profile: one worker process per lane; must not know how processes are started or spoken to.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use snakepit_core::config::scalar::ByteSize;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, Value, WorkerProfile};
 
@@ -94,7 +96,7 @@ impl ProcessProfile {
 
 #[async_trait]
 impl WorkerProfile for ProcessProfile {
-    fn kind(&self) -> &str {
+    fn kind(&self) -> &'static str {
         "process"
     }
 
@@ -132,13 +134,19 @@ impl ProcessProfileBuilder {
 
     /// Further modules to import before the adapter.
     pub fn preload<S: Into<String>>(mut self, modules: impl IntoIterator<Item = S>) -> Self {
-        self.recipe.boot.preload.extend(modules.into_iter().map(Into::into));
+        self.recipe
+            .boot
+            .preload
+            .extend(modules.into_iter().map(Into::into));
         self
     }
 
     /// Further folders to import from.
     pub fn paths<S: Into<String>>(mut self, folders: impl IntoIterator<Item = S>) -> Self {
-        self.recipe.boot.paths.extend(folders.into_iter().map(Into::into));
+        self.recipe
+            .boot
+            .paths
+            .extend(folders.into_iter().map(Into::into));
         self
     }
 
@@ -162,17 +170,24 @@ impl ProcessProfileBuilder {
 
     /// The profile. Nothing is started before its first launch.
     pub fn build(self) -> ProcessProfile {
-        ProcessProfile { launcher: Launcher::new(self.recipe, self.spawn, 1) }
+        ProcessProfile {
+            launcher: Launcher::new(self.recipe, self.spawn, 1),
+        }
     }
 }
 
 /// Builds a [`ProcessProfile`] from the keys `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`,
 /// `max_payload` and `log_level` of a pool's configuration.
+///
+/// Paths start from the folder of the configuration, which modules are looked for in too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessFactory;
 
+/// The smallest `max_payload`: an error with a short traceback has to pass.
+const SMALLEST_PAYLOAD: u64 = 4096;
+
 impl ProfileFactory for ProcessFactory {
-    fn kind(&self) -> &str {
+    fn kind(&self) -> &'static str {
         "process"
     }
 
@@ -182,13 +197,49 @@ impl ProfileFactory for ProcessFactory {
         _settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
         let adapter: Option<String> = section.required("adapter");
-        let mut builder = ProcessProfile::builder(adapter.unwrap_or_default());
-        builder.recipe.python = section.optional("python");
+        let adapter = adapter.map(|adapter| {
+            let is_file = is_file(&adapter);
+            if is_file {
+                section.resolve(&adapter).display().to_string()
+            } else {
+                adapter
+            }
+        });
+        let python: Option<String> = section.optional("python");
+        let python = python.map(|python| {
+            let is_path = python.contains('/');
+            if is_path {
+                section.resolve(&python).display().to_string()
+            } else {
+                python
+            }
+        });
+        let mut builder = ProcessProfile::builder(adapter.unwrap_or_default())
+            .paths([section.base_dir().display().to_string()])
+            .preload(section.or("preload", Vec::<String>::new()))
+            .spawn(section.or("spawn", SpawnMode::default()))
+            .log_level(section.or("log_level", LogLevel::default()));
+        builder.recipe.python = python;
         builder.recipe.env = section.or("adapter_env", BTreeMap::new());
         builder.recipe.boot.arguments = section.or("adapter_args", BTreeMap::new());
-        builder.recipe.boot.preload = section.or("preload", Vec::new());
-        builder.spawn = section.or("spawn", SpawnMode::default());
-        let builder = builder.log_level(section.or("log_level", LogLevel::default()));
+        let payload = section
+            .or("max_payload", ByteSize::new(DEFAULT_MAX_FRAME.into()))
+            .get();
+        match u32::try_from(payload) {
+            Ok(bytes) if payload >= SMALLEST_PAYLOAD => builder = builder.max_payload(bytes),
+            _ => section.invalid("max_payload", "must be from 4KiB to less than 4GiB"),
+        }
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
+}
+
+/// Whether an adapter is named by a path, and not by the name of a module.
+fn is_file(adapter: &str) -> bool {
+    let place = adapter
+        .rsplit_once(':')
+        .map_or(adapter, |(place, _class)| place);
+    place.contains('/')
+        || Path::new(place)
+            .extension()
+            .is_some_and(|kind| kind == "py")
 }

@@ -27,7 +27,10 @@ pub(crate) struct Theirs {
 impl Theirs {
     /// In the order in which `FORK` and `BECOME` carry them.
     pub(crate) fn into_descriptors(self) -> Vec<OwnedFd> {
-        [self.control, self.output].into_iter().chain(self.lanes).collect()
+        [self.control, self.output]
+            .into_iter()
+            .chain(self.lanes)
+            .collect()
     }
 }
 
@@ -35,8 +38,16 @@ impl Theirs {
 pub(crate) fn wires(lanes: u16) -> io::Result<(Ours, Theirs)> {
     let control = pair()?;
     let output = output()?;
-    let mut ours = Ours { control: control.0, output: output.0, lanes: Vec::new() };
-    let mut theirs = Theirs { control: control.1, output: output.1, lanes: Vec::new() };
+    let mut ours = Ours {
+        control: control.0,
+        output: output.0,
+        lanes: Vec::new(),
+    };
+    let mut theirs = Theirs {
+        control: control.1,
+        output: output.1,
+        lanes: Vec::new(),
+    };
     for _ in 0..lanes {
         let lane = pair()?;
         ours.lanes.push(lane.0);
@@ -47,7 +58,12 @@ pub(crate) fn wires(lanes: u16) -> io::Result<(Ours, Theirs)> {
 
 /// A connected pair of sockets. Both block, as a worker wants it; the host never asks them to.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+    Ok(socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
 }
 
 /// An output pipe: our end, which does not block, and the end to write to, which does.

@@ -47,8 +47,14 @@ impl ProcessWorker {
         hello.commands = message.commands().into();
         hello.launch = launch;
         hello.facts = codec::decode(text, false).unwrap_or_default();
-        let worker = Self { handle, max_payload: recipe.boot.max_frame };
-        Launched { worker: Arc::new(worker), hello }
+        let worker = Self {
+            handle,
+            max_payload: recipe.boot.max_frame,
+        };
+        Launched {
+            worker: Arc::new(worker),
+            hello,
+        }
     }
 
     fn lane(&self, lane: LaneId) -> Option<&Arc<Lane>> {
@@ -61,13 +67,19 @@ impl ProcessWorker {
         L: std::ops::Deref<Target = Lane>,
     {
         bodies::call(call, self.max_payload, lease.outgoing()).map_err(|source| {
-            CallError::Encode { command: call.command.to_string(), source }
+            CallError::Encode {
+                command: call.command.to_string(),
+                source,
+            }
         })?;
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {
-                let delivery =
-                    if lease.is_sent() { Delivery::MaybeExecuted } else { Delivery::NotSent };
+                let delivery = if lease.is_sent() {
+                    Delivery::MaybeExecuted
+                } else {
+                    Delivery::NotSent
+                };
                 drop(lease);
                 Err(faulty(&self.handle, fault, delivery).await)
             }
@@ -105,7 +117,10 @@ async fn faulty(handle: &Handle, fault: Fault, delivery: Delivery) -> CallError 
 /// The value of a `RESULT` or `CHUNK`.
 fn value(handle: &Handle, frame: &Frame) -> Result<Value, CallError> {
     bodies::value(frame).map_err(|problem| {
-        handle.violation(&format!("malformed {}: {problem}", frame.header.kind.name()))
+        handle.violation(&format!(
+            "malformed {}: {problem}",
+            frame.header.kind.name()
+        ))
     })
 }
 
@@ -124,14 +139,23 @@ impl Worker for ProcessWorker {
             let lease = self.free(self.lane(lane).cloned()).await?;
             let lease = self.start(lease, &call).await?;
             let handle = self.handle.clone();
-            return Ok(Reply::Stream(Chunks { lease, handle, taken: 0 }.into_stream()));
+            return Ok(Reply::Stream(
+                Chunks {
+                    lease,
+                    handle,
+                    taken: 0,
+                }
+                .into_stream(),
+            ));
         }
         let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
         let mut lease = self.start(lease, &call).await?;
         let answer = lease.answer().await;
         drop(lease);
         match answer {
-            Ok(frame) if frame.header.kind == Kind::Result => value(&self.handle, &frame).map(Reply::One),
+            Ok(frame) if frame.header.kind == Kind::Result => {
+                value(&self.handle, &frame).map(Reply::One)
+            }
             Ok(frame) => Err(remote(&self.handle, &frame)),
             Err(fault) => Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await),
         }
@@ -174,7 +198,8 @@ impl Worker for ProcessWorker {
     async fn stop(&self, grace: Duration) -> ExitReport {
         self.handle.send_stop();
         if timeout(grace, self.handle.exited()).await.is_err() {
-            self.handle.abort(&format!("it did not stop within {grace:?}"));
+            self.handle
+                .abort(&format!("it did not stop within {grace:?}"));
         }
         self.exited().await
     }

@@ -14,6 +14,7 @@ use crate::{bench, interpreter, test, tidy, venv};
 const PYTHON: [&str; 3] = ["python", "examples", "xtask"];
 
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     #[command(flatten)]
     test: test::Options,

@@ -112,10 +112,15 @@ def cancelled(error: BaseException) -> dict[str, Any]:
     return described
 
 
-def is_cancellation(error: BaseException) -> bool:
-    """Whether the exception is how a cancellation shows."""
-    # asyncio's own is matched by name: asyncio need not be loaded here.
-    return isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
+def is_cancellation(error: BaseException | None) -> bool:
+    """Whether the exception is how a cancellation shows: itself, or what clean-up code raised because of it."""
+    while error is not None:
+        # asyncio's own is matched by name: asyncio need not be loaded here.
+        if isinstance(error, Cancelled) or type(error).__name__ == "CancelledError":
+            return True
+        # An explicit cause, or none, is a translation somebody meant.
+        error = None if error.__suppress_context__ else error.__context__
+    return False
 
 
 def unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:

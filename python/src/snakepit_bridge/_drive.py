@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, Callable
 
@@ -69,6 +70,12 @@ class Driver:
                 self.run(result.aclose())
         except BaseException:
             pass  # its caller has the first error already
+
+    def recover(self) -> None:
+        """Undo what an interruption can leave behind: a loop of user code that asyncio believes to be running."""
+        forget = getattr(sys.modules.get("asyncio"), "_set_running_loop", None)
+        if forget is not None:
+            forget(None)
 
     def _make_loop(self) -> Any:
         import asyncio

@@ -72,6 +72,7 @@ class Lane:
             except Cancelled as error:
                 # It landed after user code was left and before the gate was settled: not answered yet.
                 gate.settle()
+                self.driver.recover()
                 if gate.running:
                     self.answers.error(cancelled(error))
                     self._finish()
@@ -106,6 +107,8 @@ class Lane:
                             gate.settle()
                     except BaseException as error:
                         gate.settle()
+                        if gate.requested == ident:
+                            self.driver.recover()
                         self.answers.failure(error, self._command, functions[command], args, kwargs)
                     else:
                         self.answers.value(RESULT, result)
@@ -187,6 +190,8 @@ class Lane:
             raise
         except BaseException as error:
             gate.settle()
+            if gate.requested == ident:
+                self.driver.recover()
             self.driver.close(result)
             self.answers.failure(error, self._command, function, args, kwargs)
         else:

@@ -9,12 +9,12 @@ use crate::output::{self, Reader};
 use crate::{input, running, source};
 
 /// Starts a worker, makes the call, prints what comes.
-pub(crate) fn run(args: CallArgs, registry: &Registry) -> Result<(), Failure> {
+pub(crate) fn run(args: &CallArgs, registry: &Registry) -> Result<(), Failure> {
     let arguments = input::parse(&args.arguments)?;
     let config = source::load(&args.source, registry)?;
     source::only_pool(&config)?;
     running::with_pools(config, async |pit| match pit.pools() {
-        [pool, ..] => call(pool, &args, arguments).await,
+        [pool, ..] => call(pool, args, arguments).await,
         [] => Ok(()),
     })
 }

@@ -24,15 +24,29 @@ pub(crate) fn run(args: &ConfigArgs, registry: &Registry) -> Result<(), Failure>
 fn summary(file: &Path, config: &Config) -> String {
     let names: Vec<&str> = config.pools.iter().map(|pool| pool.name.as_str()).collect();
     let plural = if names.len() == 1 { "" } else { "s" };
-    format!("{}: ok, {} pool{plural}: {}", file.display(), names.len(), names.join(", "))
+    format!(
+        "{}: ok, {} pool{plural}: {}",
+        file.display(),
+        names.len(),
+        names.join(", ")
+    )
 }
 
 /// The configuration as a file that would be read the same way.
 fn effective(file: &Path, config: &Config) -> String {
     let mut text = String::from("pools:");
     for pool in &config.pools {
-        let lines: Vec<_> = pool.provenance.iter().map(|setting| line(file, setting)).collect();
-        let width = lines.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0).min(48);
+        let lines: Vec<_> = pool
+            .provenance
+            .iter()
+            .map(|setting| line(file, setting))
+            .collect();
+        let width = lines
+            .iter()
+            .map(|(left, _)| left.chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(48);
         for (index, (left, origin)) in lines.iter().enumerate() {
             let indent = if index == 0 { "  - " } else { "    " };
             let _ = write!(text, "\n{indent}{left:width$}  # {origin}");
@@ -43,9 +57,10 @@ fn effective(file: &Path, config: &Config) -> String {
 
 fn line(file: &Path, setting: &Setting) -> (String, String) {
     match (&setting.value, setting.origin) {
-        (Some(value), Origin::Line(line)) => {
-            (format!("{}: {value}", setting.key), format!("{}:{line}", file.display()))
-        }
+        (Some(value), Origin::Line(line)) => (
+            format!("{}: {value}", setting.key),
+            format!("{}:{line}", file.display()),
+        ),
         (Some(value), _) => (format!("{}: {value}", setting.key), "default".to_owned()),
         (None, _) => (format!("# {}:", setting.key), "not set".to_owned()),
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use snakepit_core::error::{RemoteException, Retry};
+use snakepit_core::error::{Frame, RemoteException, Retry};
 use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
 
 use super::Failure;
@@ -36,9 +36,11 @@ impl Failure {
             }
             Self::Start(other) => headline(out, "config", &other.to_string()),
             Self::Call { command, error } => write_call(out, command, error, shown),
-            Self::Output(error) => {
-                headline(out, "output", &format!("cannot write to standard output: {error}"))
-            }
+            Self::Output(error) => headline(
+                out,
+                "output",
+                &format!("cannot write to standard output: {error}"),
+            ),
             Self::System(error) => headline(out, "system", &format!("cannot run: {error}")),
             Self::Interrupted(_) => headline(out, "interrupted", "stopped by a signal"),
             Self::After { failure, shown } => failure.write(shown, out),
@@ -47,7 +49,10 @@ impl Failure {
 }
 
 fn headline(out: &mut impl Write, code: &str, message: &str) -> io::Result<()> {
-    writeln!(out, "{ERROR}error[{code}]{ERROR:#}{BOLD}: {message}{BOLD:#}")
+    writeln!(
+        out,
+        "{ERROR}error[{code}]{ERROR:#}{BOLD}: {message}{BOLD:#}"
+    )
 }
 
 fn write_hint(out: &mut impl Write, hint: Option<&str>) -> io::Result<()> {
@@ -73,7 +78,11 @@ fn write_report(out: &mut impl Write, report: &str) -> io::Result<()> {
 fn write_flags(out: &mut impl Write, report: &ConfigReport) -> io::Result<()> {
     for problem in report.problems() {
         let separator = if problem.label.is_empty() { "" } else { ": " };
-        headline(out, "usage", &format!("{}{separator}{}", problem.message, problem.label))?;
+        headline(
+            out,
+            "usage",
+            &format!("{}{separator}{}", problem.message, problem.label),
+        )?;
         write_hint(out, problem.help.as_deref())?;
     }
     Ok(())
@@ -117,10 +126,11 @@ fn write_call(
 fn write_exception(out: &mut impl Write, exception: &RemoteException) -> io::Result<()> {
     let mut next = Some(exception);
     while let Some(exception) = next {
-        for frame in &exception.frames {
-            writeln!(out, "  {DIM}at{DIM:#} {frame}")?;
-            if !frame.text.is_empty() {
-                writeln!(out, "       {DIM}{}{DIM:#}", frame.text.trim())?;
+        // Recursion without end would push everything else off the screen.
+        for alike in exception.frames.chunk_by(|one, next| one == next) {
+            write_frame(out, &alike[0])?;
+            if alike.len() > 1 {
+                writeln!(out, "       {DIM}... {} times in a row{DIM:#}", alike.len())?;
             }
         }
         for note in &exception.notes {
@@ -132,6 +142,14 @@ fn write_exception(out: &mut impl Write, exception: &RemoteException) -> io::Res
         }
     }
     Ok(())
+}
+
+fn write_frame(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
+    writeln!(out, "  {DIM}at{DIM:#} {frame}")?;
+    if frame.text.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "       {DIM}{}{DIM:#}", frame.text.trim())
 }
 
 /// A worker's last lines, unless the user has seen them as they came.

@@ -20,17 +20,24 @@ fn a_command_that_sends_a_lying_frame_breaks_the_protocol() {
 
 #[test]
 fn a_command_that_closes_its_descriptors_loses_its_worker() {
-    call("bad.py", &["close_every_descriptor"]).exits(3).prints("").says(&["error[call."]);
+    call("bad.py", &["close_every_descriptor"])
+        .exits(3)
+        .prints("")
+        .says(&["error[call."]);
 }
 
 #[test]
 fn a_forked_copy_of_a_worker_answers_nothing() {
-    call("bad.py", &["fork_and_answer_twice"]).exits(0).prints("\"parent\"\n");
+    call("bad.py", &["fork_and_answer_twice"])
+        .exits(0)
+        .prints("\"parent\"\n");
 }
 
 #[test]
 fn a_forked_child_that_stays_is_killed_with_its_worker() {
-    call("bad.py", &["fork_and_stay"]).exits(0).prints("\"parent\"\n");
+    call("bad.py", &["fork_and_stay"])
+        .exits(0)
+        .prints("\"parent\"\n");
 }
 
 #[test]
@@ -45,10 +52,13 @@ fn a_command_that_calls_sys_exit_is_an_error_of_the_call() {
 
 #[test]
 fn a_command_that_ends_the_process_loses_its_worker() {
-    let run = call("bad.py", &["leave_at_once"]).exits(3).prints("").says(&[
-        "goodbye",
-        "error[call.worker_lost]: worker default/1 was lost: exit code 7",
-    ]);
+    let run = call("bad.py", &["leave_at_once"])
+        .exits(3)
+        .prints("")
+        .says(&[
+            "goodbye",
+            "error[call.worker_lost]: worker default/1 was lost: exit code 7",
+        ]);
     assert_eq!(run.stderr.matches("goodbye").count(), 1, "{run:#?}");
 }
 
@@ -72,7 +82,10 @@ fn a_result_nothing_can_carry_is_named_with_its_path() {
 
 #[test]
 fn a_result_that_is_too_large_says_how_large_it_may_be() {
-    call("bad.py", &["huge"]).exits(1).prints("").says(&["error[call.too_large]", "hint: "]);
+    call("bad.py", &["huge"])
+        .exits(1)
+        .prints("")
+        .says(&["error[call.too_large]", "hint: "]);
 }
 
 #[test]
@@ -82,16 +95,20 @@ fn endless_recursion_is_an_exception_with_a_bounded_traceback() {
         "RecursionError",
         "bad.py:",
         "in recurse",
+        "times in a row",
     ]);
-    assert!(run.stderr.lines().count() < 150, "{run:#?}");
+    assert!(run.stderr.lines().count() < 10, "{run:#?}");
 }
 
 #[test]
 fn a_command_that_takes_too_long_is_interrupted() {
-    call("well.py", &["--timeout", "500ms", "wait_for_ever"]).exits(4).prints("").says(&[
-        "error[call.timeout]: timed out after 500ms running",
-        "hint: ",
-    ]);
+    call("well.py", &["--timeout", "500ms", "wait_for_ever"])
+        .exits(4)
+        .prints("")
+        .says(&[
+            "error[call.timeout]: timed out after 500ms running",
+            "hint: ",
+        ]);
 }
 
 #[test]

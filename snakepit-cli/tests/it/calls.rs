@@ -11,20 +11,32 @@ fn a_result_is_one_line_of_json() {
 
 #[test]
 fn arguments_are_given_by_position_and_by_name() {
-    call("well.py", &["join", r#"["a", "b"]"#]).exits(0).prints("\"a b\"\n");
-    call("well.py", &["join", r#"{"first": "a", "second": "b"}"#]).exits(0).prints("\"a b\"\n");
+    call("well.py", &["join", r#"["a", "b"]"#])
+        .exits(0)
+        .prints("\"a b\"\n");
+    call("well.py", &["join", r#"{"first": "a", "second": "b"}"#])
+        .exits(0)
+        .prints("\"a b\"\n");
     call("well.py", &["join", "first=a", "second=b=c", "separator=-"])
         .exits(0)
         .prints("\"a-b=c\"\n");
-    call("well.py", &["echo", "value:=-5"]).exits(0).prints("-5\n");
+    call("well.py", &["echo", "value:=-5"])
+        .exits(0)
+        .prints("-5\n");
     call("well.py", &["echo", "-5"]).exits(0).prints("-5\n");
 }
 
 #[test]
 fn a_stream_is_one_line_per_value_and_a_list_without_stream() {
-    call("well.py", &["--stream", "count", "to:=3"]).exits(0).prints("1\n2\n3\n");
-    call("well.py", &["count", "to:=3"]).exits(0).prints("[1,2,3]\n");
-    call("well.py", &["--stream", "echo", "1"]).exits(0).prints("1\n");
+    call("well.py", &["--stream", "count", "to:=3"])
+        .exits(0)
+        .prints("1\n2\n3\n");
+    call("well.py", &["count", "to:=3"])
+        .exits(0)
+        .prints("[1,2,3]\n");
+    call("well.py", &["--stream", "echo", "1"])
+        .exits(0)
+        .prints("1\n");
 }
 
 #[test]
@@ -37,7 +49,9 @@ fn a_stream_that_raises_prints_what_came_before() {
 
 #[test]
 fn an_adapter_that_prints_keeps_standard_output_clean() {
-    let run = call("well.py", &["speak"]).exits(0).prints("\"answered\"\n");
+    let run = call("well.py", &["speak"])
+        .exits(0)
+        .prints("\"answered\"\n");
     for line in [
         "default/1 stdout | said on stdout\n",
         "default/1 stderr | said on stderr\n",
@@ -61,10 +75,28 @@ fn an_exception_is_shown_with_its_frames_and_its_cause_and_no_colour() {
 }
 
 #[test]
+fn colours_are_for_terminals_and_those_who_ask_and_never_in_results() {
+    let adapter = zoo("well.py").display().to_string();
+    for (command, code) in [("speak", 0), ("fail", 1)] {
+        let run = snakepit(&["call", "--adapter", &adapter, command]);
+        let run = run.env("CLICOLOR_FORCE", "1").run().exits(code);
+        assert!(run.stderr.contains('\u{1b}'), "{run:#?}");
+        assert!(!run.stdout.contains('\u{1b}'), "{run:#?}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_error() {
     let adapter = zoo("well.py").display().to_string();
-    let mut run =
-        snakepit(&["call", "--adapter", &adapter, "--stream", "count", "to:=1000000"]).start();
+    let mut run = snakepit(&[
+        "call",
+        "--adapter",
+        &adapter,
+        "--stream",
+        "count",
+        "to:=1000000",
+    ])
+    .start();
     drop(run.stdout());
     let run = run.end().exits(0);
     assert_eq!(run.stderr, "");
@@ -73,12 +105,19 @@ fn a_reader_that_leaves_is_no_error() {
 #[test]
 fn commands_are_listed_with_signature_and_documentation() {
     let adapter = zoo("well.py").display().to_string();
-    let run = snakepit(&["commands", "--adapter", &adapter]).run().exits(0);
-    for line in ["echo(value)\n    Give back what came in.\n", "count(to: int)  streams\n"] {
+    let run = snakepit(&["commands", "--adapter", &adapter])
+        .run()
+        .exits(0);
+    for line in [
+        "echo(value)\n    Give back what came in.\n",
+        "count(to: int)  streams\n",
+    ] {
         assert!(run.stdout.contains(line), "no `{line}` in {run:#?}");
     }
 
-    let run = snakepit(&["commands", "--json", "--adapter", &adapter]).run().exits(0);
+    let run = snakepit(&["commands", "--json", "--adapter", &adapter])
+        .run()
+        .exits(0);
     let first: serde_json::Value =
         serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(
@@ -104,7 +143,10 @@ fn help_documents_every_exit_code() {
     for args in [&["--help"][..], &["call", "--help"]] {
         let run = snakepit(args).run().exits(0);
         for code in ["0  ", "1  ", "2  ", "3  ", "4  ", "130"] {
-            let documented = run.stdout.lines().any(|line| line.trim_start().starts_with(code));
+            let documented = run
+                .stdout
+                .lines()
+                .any(|line| line.trim_start().starts_with(code));
             assert!(documented, "no {code} in {run:#?}");
         }
     }

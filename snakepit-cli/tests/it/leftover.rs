@@ -20,7 +20,9 @@ pub(crate) fn assert_none(run: &str) {
     let wanted = format!("{MARKER}={run}");
     while let Some(pid) = find(wanted.as_bytes()) {
         // Gone between the two: look for the next.
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+            continue;
+        };
         let left = BOUND.saturating_sub(started.elapsed());
         let left = Timespec::try_from(left).expect("a minute is not too long");
         let mut ends = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
@@ -32,12 +34,21 @@ pub(crate) fn assert_none(run: &str) {
 fn find(wanted: &[u8]) -> Option<Pid> {
     let own = rustix::process::getpid();
     let entries = fs::read_dir("/proc").expect("there is a /proc");
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter_map(Pid::from_raw).filter(|pid| *pid != own).find(|pid| {
-        // Unreadable: another user's, or gone. Empty: ended, and only waiting to be noticed.
-        let environ = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
-        environ.is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted))
-    })
+    let numbers = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers
+        .filter_map(Pid::from_raw)
+        .filter(|pid| *pid != own)
+        .find(|pid| {
+            // Unreadable: another user's, or gone. Empty: ended, and only waiting to be noticed.
+            let environ = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
+            environ.is_ok_and(|environ| {
+                environ
+                    .split(|byte| *byte == 0)
+                    .any(|entry| entry == wanted)
+            })
+        })
 }
 
 fn command_of(pid: Pid) -> String {

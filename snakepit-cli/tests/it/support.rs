@@ -41,7 +41,9 @@ pub(crate) struct Running {
 
 /// A file of the zoo.
 pub(crate) fn zoo(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zoo").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/zoo")
+        .join(name)
 }
 
 /// The interpreter to test with.
@@ -55,8 +57,14 @@ pub(crate) fn snakepit(args: &[&str]) -> Snakepit {
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let marker = format!("{}-{run}", std::process::id());
     let mut command = Command::new(env!("CARGO_BIN_EXE_snakepit"));
-    command.args(args).env(leftover::MARKER, &marker).env("SNAKEPIT_PYTHON", python());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .env(leftover::MARKER, &marker)
+        .env("SNAKEPIT_PYTHON", python());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     Snakepit { command, marker }
 }
 
@@ -88,7 +96,12 @@ impl Snakepit {
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the binary starts");
         let stderr = lines(child.stderr.take().expect("it is piped"));
-        Running { child, stderr, said: String::new(), marker: self.marker }
+        Running {
+            child,
+            stderr,
+            said: String::new(),
+            marker: self.marker,
+        }
     }
 }
 
@@ -138,8 +151,15 @@ impl Running {
         waiting.join().expect("waiting does not panic");
         leftover::assert_none(&self.marker);
         let stdout = stdout.map(|thread| thread.join().expect("reading does not panic"));
-        let stderr = self.stderr.iter().fold(self.said, |said, line| said + &line);
-        Finished { status, stdout: stdout.unwrap_or_default(), stderr }
+        let stderr = self
+            .stderr
+            .iter()
+            .fold(self.said, |said, line| said + &line);
+        Finished {
+            status,
+            stdout: stdout.unwrap_or_default(),
+            stderr,
+        }
     }
 }
 
@@ -149,7 +169,11 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = String::new();
-        while pipe.read_line(&mut line).expect("what snakepit prints is UTF-8") > 0 {
+        while pipe
+            .read_line(&mut line)
+            .expect("what snakepit prints is UTF-8")
+            > 0
+        {
             // Read on when nobody listens: a full pipe would stop the run.
             let _ = sender.send(std::mem::take(&mut line));
         }

@@ -13,7 +13,7 @@ use super::original;
 use super::provenance::{Origin, Setting, one_line};
 use super::report::Finding;
 use super::tree::{Entry, Kind, Node};
-use super::wording;
+use super::wording::{self, Explanation};
 
 /// The text being read, and what is wrong with it so far.
 pub(crate) struct Source {
@@ -138,12 +138,19 @@ impl Section<'_> {
         match locate::read(&text, &node.place) {
             Ok(value) => Some(value),
             Err(error) => {
-                let (subject, label) = wording::explain(key, &error);
+                let Explanation {
+                    subject,
+                    label,
+                    help,
+                } = wording::explain(key, &error);
+                let message = wording::invalid(&subject);
                 let finding = match locate::position_of(&error) {
-                    Some(position) => Finding::at(position, wording::invalid(&subject)),
-                    None => Finding::new(at_value, wording::invalid(&subject)),
+                    Some(position) => Finding::at(position, message),
+                    None => Finding::new(at_value, message),
                 };
-                self.source.findings.push(finding.labelled(label));
+                self.source
+                    .findings
+                    .push(finding.labelled(label).with_help(help.as_deref()));
                 None
             }
         }

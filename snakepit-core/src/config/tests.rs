@@ -30,6 +30,13 @@ impl WorkerProfile for Profile {
 
 struct Factory(&'static str);
 
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Quick,
+    Thorough,
+}
+
 impl ProfileFactory for Factory {
     fn kind(&self) -> &str {
         self.0
@@ -43,6 +50,7 @@ impl ProfileFactory for Factory {
         let adapter: Option<String> = section.required("adapter");
         section.optional::<BTreeMap<String, String>>("adapter_env");
         section.optional::<Vec<String>>("preload");
+        section.or("mode", Mode::Quick);
         let lanes = section.or("lanes", 1_usize);
         if lanes > settings.size {
             section.invalid("lanes", format!("must not be more than {}", settings.size));

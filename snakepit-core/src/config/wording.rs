@@ -1,14 +1,26 @@
 //! Turns the parser's words for what it expected and found into words for people. Knows no key.
 
+use super::nearest::nearest;
+
 /// The headline of a wrong value.
 pub(crate) fn invalid(subject: &str) -> String {
     format!("invalid value of `{subject}`")
 }
 
-/// What the error is about, starting with `key`, and what to write under the place.
+/// What is to be said about a wrong value.
+pub(crate) struct Explanation {
+    /// What is wrong: the key, or something inside its value.
+    pub(crate) subject: String,
+    /// What to write under the place.
+    pub(crate) label: String,
+    /// What was probably meant.
+    pub(crate) help: Option<String>,
+}
+
+/// Takes an error of the parser apart.
 ///
-/// The parser says `pools[0].env.HOME: invalid type: map, expected a string at line 3 column 5`.
-pub(crate) fn explain(key: &str, error: &serde_yaml::Error) -> (String, String) {
+/// It says `pools[0].env.HOME: invalid type: map, expected a string at line 3 column 5`.
+pub(crate) fn explain(key: &str, error: &serde_yaml::Error) -> Explanation {
     let mut message = error.to_string();
     if let Some(at) = error.location() {
         let position = format!(" at line {} column {}", at.line(), at.column());
@@ -24,15 +36,17 @@ pub(crate) fn explain(key: &str, error: &serde_yaml::Error) -> (String, String) 
         },
         _ => (key.to_owned(), message.as_str()),
     };
-    (subject, label(message))
-}
-
-fn label(message: &str) -> String {
-    let fact = ["invalid type: ", "invalid value: "]
-        .iter()
-        .find_map(|prefix| message.strip_prefix(prefix))
-        .and_then(|fact| fact.rsplit_once(", expected "));
-    match fact {
+    if let Some((found, expected)) = fact(message, &["unknown variant ", "unknown field "]) {
+        let known = expected.split('`').skip(1).step_by(2);
+        let help = nearest(found.trim_matches('`'), known);
+        let help = help.map(|known| format!("did you mean `{known}`?"));
+        return Explanation {
+            subject,
+            label: format!("expected {expected}, found {found}"),
+            help,
+        };
+    }
+    let label = match fact(message, &["invalid type: ", "invalid value: "]) {
         Some((found, expected)) => {
             format!(
                 "expected {}, found {}",
@@ -41,7 +55,20 @@ fn label(message: &str) -> String {
             )
         }
         None => message.to_owned(),
+    };
+    Explanation {
+        subject,
+        label,
+        help: None,
     }
+}
+
+/// The two halves of "PREFIX found, expected what".
+fn fact<'a>(message: &'a str, prefixes: &[&str]) -> Option<(&'a str, &'a str)> {
+    let fact = prefixes
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))?;
+    fact.rsplit_once(", expected ")
 }
 
 fn plain_expected(expected: &str) -> &str {

@@ -47,7 +47,11 @@ fn unpack() -> io::Result<PathBuf> {
 
 /// Where to try, best first.
 fn bases() -> impl Iterator<Item = PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let user = rustix::process::geteuid().as_raw();
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
@@ -62,7 +66,11 @@ fn lay_out(base: &Path, name: &str) -> io::Result<PathBuf> {
     private(&folder)?;
     for (name, text) in FILES {
         let path = folder.join(name);
-        for parent in Path::new(name).ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()) {
+        for parent in Path::new(name)
+            .ancestors()
+            .skip(1)
+            .filter(|path| !path.as_os_str().is_empty())
+        {
             private(&folder.join(parent))?;
         }
         if fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
@@ -102,7 +110,11 @@ fn private(folder: &Path) -> io::Result<()> {
 
 /// Writes a file so that nobody ever sees half of it.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let unique = format!("{}.{:?}.tmp", std::process::id(), std::thread::current().id());
+    let unique = format!(
+        "{}.{:?}.tmp",
+        std::process::id(),
+        std::thread::current().id()
+    );
     let draft = path.with_extension(unique);
     let written = fs::File::create_new(&draft)
         .and_then(|mut file| file.write_all(text.as_bytes()))
@@ -115,9 +127,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// FNV-1a over names and contents. It tells versions apart; it does not guard against anyone.
 fn hash() -> u64 {
-    let bytes = FILES.iter().flat_map(|(name, text)| {
-        name.bytes().chain([0]).chain(text.bytes()).chain([0])
-    });
+    let bytes = FILES
+        .iter()
+        .flat_map(|(name, text)| name.bytes().chain([0]).chain(text.bytes()).chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

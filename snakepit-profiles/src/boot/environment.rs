@@ -27,14 +27,20 @@ pub(super) fn apply(command: &mut Command, own: &BTreeMap<String, String>) {
     for (name, value) in presets(own, |name| std::env::var_os(name).is_some()) {
         command.env(name, value);
     }
-    command.envs(own.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))));
+    command.envs(
+        own.iter()
+            .map(|(name, value)| (OsStr::new(name), OsStr::new(value))),
+    );
 }
 
 fn presets<'a>(
     own: &'a BTreeMap<String, String>,
     inherited: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
-    PRESETS.iter().copied().filter(move |(name, _)| !own.contains_key(*name) && !inherited(name))
+    PRESETS
+        .iter()
+        .copied()
+        .filter(move |(name, _)| !own.contains_key(*name) && !inherited(name))
 }
 
 #[cfg(test)]
@@ -44,8 +50,9 @@ mod tests {
     #[test]
     fn what_somebody_set_stays() {
         let own = BTreeMap::from([("OMP_NUM_THREADS".to_owned(), "4".to_owned())]);
-        let names: Vec<_> =
-            presets(&own, |name| name == "MKL_NUM_THREADS").map(|(name, _)| name).collect();
+        let names: Vec<_> = presets(&own, |name| name == "MKL_NUM_THREADS")
+            .map(|(name, _)| name)
+            .collect();
         assert!(!names.contains(&"OMP_NUM_THREADS") && !names.contains(&"MKL_NUM_THREADS"));
         assert_eq!(names.len(), PRESETS.len() - 2);
     }

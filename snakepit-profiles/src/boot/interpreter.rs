@@ -42,18 +42,25 @@ impl Search {
     fn find(&self, configured: Option<&str>) -> Result<PathBuf, LaunchError> {
         if let Some(name) = configured {
             return self.named(Path::new(name)).ok_or_else(|| {
-                missing(&format!("`{name}` (from `python`) is not there or cannot be executed"))
-                    .with_hint("`python` is the path of an interpreter, or a name to look up in PATH")
+                missing(&format!(
+                    "`{name}` (from `python`) is not there or cannot be executed"
+                ))
+                .with_hint("`python` is the path of an interpreter, or a name to look up in PATH")
             });
         }
         if let Some(name) = &self.named {
             return self.named(Path::new(name)).ok_or_else(|| {
                 let name = name.display();
-                missing(&format!("`{name}` (from SNAKEPIT_PYTHON) is not there or cannot be executed"))
-                    .with_hint("set SNAKEPIT_PYTHON to the path of an interpreter, or unset it")
+                missing(&format!(
+                    "`{name}` (from SNAKEPIT_PYTHON) is not there or cannot be executed"
+                ))
+                .with_hint("set SNAKEPIT_PYTHON to the path of an interpreter, or unset it")
             });
         }
-        let environment = self.environment.as_ref().map(|root| Path::new(root).join("bin/python"));
+        let environment = self
+            .environment
+            .as_ref()
+            .map(|root| Path::new(root).join("bin/python"));
         let local = self.folder.join(".venv/bin/python");
         let mut tried = Vec::new();
         for candidate in environment.into_iter().chain([local]) {
@@ -68,8 +75,11 @@ impl Search {
             }
             tried.push(format!("{name} in PATH"));
         }
-        Err(missing(&format!("none found; tried {}", tried.join(", ")))
-            .with_hint("install CPython 3.8 or newer, or name one with `python` or SNAKEPIT_PYTHON"))
+        Err(
+            missing(&format!("none found; tried {}", tried.join(", "))).with_hint(
+                "install CPython 3.8 or newer, or name one with `python` or SNAKEPIT_PYTHON",
+            ),
+        )
     }
 
     /// A path as it is; a bare name from the folders of `PATH`.
@@ -89,7 +99,8 @@ fn missing(message: &str) -> LaunchError {
 }
 
 fn executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -117,7 +128,13 @@ mod tests {
     fn the_nearest_interpreter_wins() {
         let root = tempfile::tempdir().unwrap();
         let mut search = search(root.path());
-        let steps = ["bin/python", "bin/python3", "project/.venv/bin/python", "env/bin/python", "own"];
+        let steps = [
+            "bin/python",
+            "bin/python3",
+            "project/.venv/bin/python",
+            "env/bin/python",
+            "own",
+        ];
         for step in steps {
             let path = root.path().join(step);
             install(&path);
@@ -126,7 +143,10 @@ mod tests {
             }
             assert_eq!(search.find(None).unwrap(), path);
         }
-        assert_eq!(search.find(Some("python3")).unwrap(), root.path().join("bin/python3"));
+        assert_eq!(
+            search.find(Some("python3")).unwrap(),
+            root.path().join("bin/python3")
+        );
     }
 
     #[test]
@@ -135,10 +155,21 @@ mod tests {
         let search = search(root.path());
         let error = search.find(None).unwrap_err();
         let text = error.to_string();
-        for name in ["env/bin/python", ".venv/bin/python", "python3 in PATH", "python in PATH"] {
+        for name in [
+            "env/bin/python",
+            ".venv/bin/python",
+            "python3 in PATH",
+            "python in PATH",
+        ] {
             assert!(text.contains(name), "{text}");
         }
         assert!(error.is_permanent() && error.hint().is_some());
-        assert!(search.find(Some("./nothing")).unwrap_err().to_string().contains("./nothing"));
+        assert!(
+            search
+                .find(Some("./nothing"))
+                .unwrap_err()
+                .to_string()
+                .contains("./nothing")
+        );
     }
 }

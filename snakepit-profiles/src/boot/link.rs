@@ -12,8 +12,8 @@ use rustix::net::{
 use thiserror::Error;
 use tokio::io::Interest;
 
-use crate::polled::{Polled, polled};
 use crate::frame::{Codec, FrameError, HEADER_LEN, Header, Kind, Link};
+use crate::polled::{Polled, polled};
 
 /// Descriptors a host attaches to one frame at most, the kernel's own limit.
 pub(crate) const MAX_DESCRIPTORS: usize = 253;
@@ -79,7 +79,10 @@ impl BootLink {
     /// Panics outside a tokio runtime with I/O enabled.
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         let fd = polled(fd, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { fd, partial: Partial::default() })
+        Ok(Self {
+            fd,
+            partial: Partial::default(),
+        })
     }
 
     /// Receives the next frame.
@@ -129,10 +132,14 @@ impl BootLink {
     ) -> Result<(), LinkError> {
         let frame = encode(kind, id, body);
         let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut space =
+            vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
-            return Err(LinkError::Violation(format!("{} descriptors at once", borrowed.len())));
+            return Err(LinkError::Violation(format!(
+                "{} descriptors at once",
+                borrowed.len()
+            )));
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let pieces = [IoSlice::new(&frame)];
@@ -182,8 +189,19 @@ impl Partial {
         if self.body.len() < length {
             return Ok(None);
         }
-        let Self { body, descriptor, exhausted, .. } = std::mem::take(self);
-        Ok(Some(Message { kind, id: header.id, body, descriptor, exhausted }))
+        let Self {
+            body,
+            descriptor,
+            exhausted,
+            ..
+        } = std::mem::take(self);
+        Ok(Some(Message {
+            kind,
+            id: header.id,
+            body,
+            descriptor,
+            exhausted,
+        }))
     }
 
     fn read_header(&mut self, fd: &OwnedFd) -> Result<(), Stop> {
@@ -216,7 +234,8 @@ impl Partial {
     fn read_body(&mut self, fd: &OwnedFd, length: usize) -> Result<(), Stop> {
         let rest = length - self.body.len();
         let mut piece = vec![0; rest.min(64 * 1024)];
-        let (count, _) = retry_on_intr(|| recv(fd, &mut piece[..], RecvFlags::DONTWAIT)).map_err(stop)?;
+        let (count, _) =
+            retry_on_intr(|| recv(fd, &mut piece[..], RecvFlags::DONTWAIT)).map_err(stop)?;
         if count == 0 {
             return Err(LinkError::Closed.into());
         }

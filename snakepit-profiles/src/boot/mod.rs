@@ -50,7 +50,8 @@ pub(crate) struct BootMessage {
 impl BootMessage {
     /// The text of the message. Its arguments are values; there is no room for buffers here.
     fn encode(&self) -> Result<Vec<u8>, ValueError> {
-        let names = |names: &[String]| Value::List(names.iter().map(|name| name.as_str().into()).collect());
+        let names =
+            |names: &[String]| Value::List(names.iter().map(|name| name.as_str().into()).collect());
         let mut arguments = Map::new();
         for (name, value) in &self.arguments {
             arguments.insert(name.as_str(), value.clone());
@@ -70,7 +71,9 @@ impl BootMessage {
         if buffers.is_empty() {
             return Ok(text);
         }
-        Err(ValueError::new("bytes and arrays cannot be arguments of an adapter"))
+        Err(ValueError::new(
+            "bytes and arrays cannot be arguments of an adapter",
+        ))
     }
 }
 
@@ -91,7 +94,7 @@ pub(crate) struct Booting {
 #[derive(Debug)]
 pub(crate) enum BootError {
     /// It said so.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// It ended, or broke the protocol.
     Link(LinkError),
     /// The adapter's arguments cannot be sent.
@@ -118,8 +121,9 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
         Ok(command)
     };
     let command = prepare().map_err(|error| cannot_start(&interpreter, error))?;
-    let process =
-        spawner::spawn(command).await.map_err(|error| cannot_start(&interpreter, error))?;
+    let process = spawner::spawn(command)
+        .await
+        .map_err(|error| cannot_start(&interpreter, error))?;
     let link = BootLink::new(ours).map_err(|error| cannot_start(&interpreter, error))?;
     Ok(Booting { link, process })
 }
@@ -144,7 +148,7 @@ pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<(), 
             Err(error) => violation(format!("malformed READY: {error}")),
         },
         Kind::Failed => match Failure::decode(&message.body) {
-            Ok(failed) => Err(BootError::Failed(failed)),
+            Ok(failed) => Err(BootError::Failed(Box::new(failed))),
             Err(detail) => violation(format!("malformed FAILED: {detail}")),
         },
         other => violation(format!("{} before READY", other.name())),
@@ -159,20 +163,33 @@ pub(crate) fn other_protocol(theirs: u32) -> String {
 /// The error for arguments that cannot be sent.
 pub(crate) fn unfit_arguments(error: &ValueError) -> LaunchError {
     let message = format!("arguments of the adapter: {error}");
-    LaunchError::new(LaunchErrorKind::Other { message, permanent: true })
+    LaunchError::new(LaunchErrorKind::Other {
+        message,
+        permanent: true,
+    })
 }
 
 /// The error for what a boot process or a worker said of its failure.
 pub(crate) fn failed(adapter: &str, failure: Failure) -> LaunchError {
-    let Failure { kind, exception, hint } = failure;
+    let Failure {
+        kind,
+        exception,
+        hint,
+    } = failure;
     let adapter = adapter.to_owned();
     let error = LaunchError::new(match kind.as_str() {
         "interpreter" => LaunchErrorKind::Interpreter(exception.to_string()),
-        "adapter_not_found" | "adapter_import" | "adapter_invalid" => {
-            LaunchErrorKind::Adapter { adapter, error: Box::new(exception) }
+        "adapter_not_found" | "adapter_import" | "adapter_invalid" => LaunchErrorKind::Adapter {
+            adapter,
+            error: Box::new(exception),
+        },
+        "setup" => LaunchErrorKind::Setup {
+            adapter,
+            error: Box::new(exception),
+        },
+        other => {
+            LaunchErrorKind::Protocol(format!("FAILED of unknown kind `{other}`: {exception}"))
         }
-        "setup" => LaunchErrorKind::Setup { adapter, error: Box::new(exception) },
-        other => LaunchErrorKind::Protocol(format!("FAILED of unknown kind `{other}`: {exception}")),
     });
     match hint {
         Some(hint) => error.with_hint(hint),
@@ -184,7 +201,10 @@ pub(crate) fn failed(adapter: &str, failure: Failure) -> LaunchError {
 pub(crate) fn cannot_start(program: impl AsRef<Path>, error: io::Error) -> LaunchError {
     let exhausted = matches!(error.raw_os_error(), Some(23 | 24)); // ENFILE, EMFILE
     let program = program.as_ref().display().to_string();
-    let error = LaunchError::new(LaunchErrorKind::Spawn { program, source: Arc::new(error) });
+    let error = LaunchError::new(LaunchErrorKind::Spawn {
+        program,
+        source: Arc::new(error),
+    });
     if exhausted {
         return error.with_hint("raise the limit of open files (`ulimit -n`): a worker needs four");
     }

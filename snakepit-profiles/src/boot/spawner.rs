@@ -36,8 +36,13 @@ pub(crate) struct Spawned {
 /// If dropped, the process is not started, or killed at once.
 pub(crate) async fn spawn(command: Command) -> io::Result<Spawned> {
     let (reply, answer) = oneshot::channel();
-    spawner()?.submit(Job::Spawn { command: Box::new(command), reply });
-    answer.await.unwrap_or_else(|_| Err(io::Error::other("the spawner thread is gone")))
+    spawner()?.submit(Job::Spawn {
+        command: Box::new(command),
+        reply,
+    });
+    answer
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the spawner thread is gone")))
 }
 
 /// Leaves a process that was told to end a little time to do so, then kills it.
@@ -49,7 +54,10 @@ pub(crate) fn dismiss(leash: Leash) {
 }
 
 enum Job {
-    Spawn { command: Box<Command>, reply: oneshot::Sender<io::Result<Spawned>> },
+    Spawn {
+        command: Box<Command>,
+        reply: oneshot::Sender<io::Result<Spawned>>,
+    },
     Dismiss(Leash, Instant),
 }
 
@@ -68,7 +76,10 @@ impl Spawner {
 
 fn spawner() -> io::Result<&'static Spawner> {
     static SPAWNER: OnceLock<Result<Spawner, io::ErrorKind>> = OnceLock::new();
-    SPAWNER.get_or_init(|| start().map_err(|error| error.kind())).as_ref().map_err(|&kind| kind.into())
+    SPAWNER
+        .get_or_init(|| start().map_err(|error| error.kind()))
+        .as_ref()
+        .map_err(|&kind| kind.into())
 }
 
 fn start() -> io::Result<Spawner> {
@@ -149,7 +160,17 @@ fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
     let (pidfd, ours) = open().inspect_err(|_| discard(&mut child))?;
     let (status, ended) = oneshot::channel();
     let leash = Leash::new(child.id(), pidfd);
-    Ok((Spawned { leash, status: ended }, Living { pid, pidfd: ours, status }))
+    Ok((
+        Spawned {
+            leash,
+            status: ended,
+        },
+        Living {
+            pid,
+            pidfd: ours,
+            status,
+        },
+    ))
 }
 
 fn discard(child: &mut Child) {

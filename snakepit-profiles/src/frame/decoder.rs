@@ -37,7 +37,12 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for what arrives on `link`, with bodies of at most `limit` bytes.
     pub fn new(link: Link, limit: u32) -> Self {
-        Self { link, limit, buffer: Vec::new(), start: 0 }
+        Self {
+            link,
+            limit,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// The buffer to append to. It has spare capacity for the rest of the frame that has begun, if one has.
@@ -64,7 +69,9 @@ impl Decoder {
     /// The next whole frame, or `None` until more bytes arrive.
     #[allow(clippy::should_implement_trait)] // an iterator that ends and goes on again would mislead
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(header) = self.header()? else { return Ok(None) };
+        let Some(header) = self.header()? else {
+            return Ok(None);
+        };
         let length = header.length as usize;
         let body = self.start + HEADER_LEN;
         let end = body + length;

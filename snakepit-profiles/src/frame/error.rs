@@ -2,15 +2,17 @@
 
 use thiserror::Error;
 
+use super::header::HEADER_LEN;
+
 /// Bytes that are no frame, or a frame that does not belong where it was read.
 ///
 /// The connection cannot be used any more: nothing says where the next frame would begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The magic byte is another: these bytes are not ours.
-    #[error("magic byte 0x{0:02x} instead of 0x53")]
-    Magic(u8),
+    /// The magic byte is another: this is somebody else's text.
+    #[error("no frame begins with \"{}\"", .0.escape_ascii())]
+    Magic([u8; HEADER_LEN]),
     /// No kind has this number.
     #[error("unknown kind {0}")]
     Kind(u8),

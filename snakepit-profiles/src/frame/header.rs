@@ -65,12 +65,24 @@ pub struct Header {
 impl Header {
     /// A header for a JSON body without flags.
     pub const fn json(kind: Kind, id: u64, length: u32) -> Self {
-        Self { length, kind, flags: Flags::NONE, codec: Codec::Json, id }
+        Self {
+            length,
+            kind,
+            flags: Flags::NONE,
+            codec: Codec::Json,
+            id,
+        }
     }
 
     /// A header for a kind that has no body.
     pub const fn bare(kind: Kind, id: u64) -> Self {
-        Self { length: 0, kind, flags: Flags::NONE, codec: Codec::Raw, id }
+        Self {
+            length: 0,
+            kind,
+            flags: Flags::NONE,
+            codec: Codec::Raw,
+            id,
+        }
     }
 
     /// The bytes of the header.
@@ -90,11 +102,14 @@ impl Header {
         let [l0, l1, l2, l3, kind, flags, codec, magic, id @ ..] = *bytes;
         // The magic comes first: when it is wrong, the other fields are somebody else's text.
         if magic != MAGIC {
-            return Err(FrameError::Magic(magic));
+            return Err(FrameError::Magic(*bytes));
         }
         let kind = Kind::from_number(kind).ok_or(FrameError::Kind(kind))?;
         if !kind.flags().has(Flags(flags)) {
-            return Err(FrameError::Flags { kind: kind.name(), flags });
+            return Err(FrameError::Flags {
+                kind: kind.name(),
+                flags,
+            });
         }
         let codec = match codec {
             0 => Codec::Raw,
@@ -103,11 +118,25 @@ impl Header {
         };
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
         if length > limit {
-            return Err(FrameError::TooLong { kind: kind.name(), length, limit });
+            return Err(FrameError::TooLong {
+                kind: kind.name(),
+                length,
+                limit,
+            });
         }
         if !kind.fits(length, codec) {
-            return Err(FrameError::Shape { kind: kind.name(), length, codec: codec as u8 });
+            return Err(FrameError::Shape {
+                kind: kind.name(),
+                length,
+                codec: codec as u8,
+            });
         }
-        Ok(Self { length, kind, flags: Flags(flags), codec, id: u64::from_le_bytes(id) })
+        Ok(Self {
+            length,
+            kind,
+            flags: Flags(flags),
+            codec,
+            id: u64::from_le_bytes(id),
+        })
     }
 }

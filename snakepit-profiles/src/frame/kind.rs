@@ -110,7 +110,10 @@ impl Kind {
             Link::Lane => matches!(self, Self::Result | Self::Error | Self::Chunk | Self::End),
             Link::Control => matches!(self, Self::Hello | Self::Pong | Self::Log | Self::Failed),
             Link::Boot => {
-                matches!(self, Self::Ready | Self::Forked | Self::Refused | Self::Exited | Self::Failed)
+                matches!(
+                    self,
+                    Self::Ready | Self::Forked | Self::Refused | Self::Exited | Self::Failed
+                )
             }
         }
     }

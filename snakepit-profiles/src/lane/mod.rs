@@ -5,6 +5,8 @@
 //! back busy is an abandoned call: only [`cancel`](Lease::quiesce) makes the lane free again.
 
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
@@ -108,7 +110,10 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     /// Takes the lane, unless somebody has it.
     pub(crate) fn take(lane: L) -> Option<Self> {
         let state = lane.state.lock().take()?;
-        Some(Self { lane, state: Some(state) })
+        Some(Self {
+            lane,
+            state: Some(state),
+        })
     }
 
     /// Whether a call may begin.
@@ -153,9 +158,16 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     pub(crate) async fn grant(&mut self, chunks: u32) -> Result<(), Fault> {
         // Only a frame that is out completely may be replaced.
         self.flush().await?;
-        let Phase::Busy { id, .. } = self.state().phase else { return Ok(()) };
-        let header =
-            Header { length: 4, kind: Kind::Credit, flags: Flags::NONE, codec: Codec::Raw, id };
+        let Phase::Busy { id, .. } = self.state().phase else {
+            return Ok(());
+        };
+        let header = Header {
+            length: 4,
+            kind: Kind::Credit,
+            flags: Flags::NONE,
+            codec: Codec::Raw,
+            id,
+        };
         let out = self.outgoing();
         out.head.extend_from_slice(&header.encode());
         out.head.extend_from_slice(&chunks.to_le_bytes());
@@ -227,7 +239,11 @@ impl<L: Deref<Target = Lane>> Lease<L> {
             return violation(format!("{} without a call", kind.name()));
         };
         if frame.header.id != id {
-            return violation(format!("{} for call {} during call {id}", kind.name(), frame.header.id));
+            return violation(format!(
+                "{} for call {} during call {id}",
+                kind.name(),
+                frame.header.id
+            ));
         }
         let last = match (kind, stream) {
             (Kind::Chunk, true) => false,

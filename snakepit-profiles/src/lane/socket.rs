@@ -17,6 +17,9 @@ use crate::polled::{Polled, polled};
 /// Slices given to one `sendmsg`; the kernel takes at most 1024.
 const GATHER: usize = 256;
 
+/// Memory a lane keeps between calls.
+const KEEP: usize = 64 * 1024;
+
 /// A socket that is read by one task at a time, and written without ever waiting when that is possible.
 ///
 /// It is registered for reading only. The kernel reports "writable" each time the peer takes our bytes, so a socket
@@ -32,7 +35,9 @@ impl Socket {
     /// # Panics
     /// Panics outside a tokio runtime with I/O enabled.
     pub(crate) fn new(fd: Arc<OwnedFd>) -> io::Result<Self> {
-        Ok(Self { fd: polled(fd, Interest::READABLE)? })
+        Ok(Self {
+            fd: polled(fd, Interest::READABLE)?,
+        })
     }
 
     /// The descriptor, to be shut down when the worker is dead.
@@ -74,9 +79,15 @@ impl Socket {
     /// # Cancel safety
     /// Cancel safe in that `out` knows how much was written; go on with it, for nothing else may be written before.
     pub(crate) async fn flush(&self, out: &mut Outgoing) -> io::Result<()> {
-        if out.write(self.fd.get_ref())? {
-            return Ok(());
+        if !out.write(self.fd.get_ref())? {
+            self.flush_slowly(out).await?;
         }
+        // Now, not with the next call: the buffers are the caller's.
+        out.clear();
+        Ok(())
+    }
+
+    async fn flush_slowly(&self, out: &mut Outgoing) -> io::Result<()> {
         // Rare: more than the socket's buffer holds. A second registration, under a number of its own, for as long as
         // it takes.
         let fd = polled(self.fd.get_ref().try_clone()?, Interest::WRITABLE)?;
@@ -101,9 +112,10 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Forgets the frame, keeping its memory for the next.
+    /// Forgets the frame, keeping its memory for the next unless it is a lot.
     pub(crate) fn clear(&mut self) {
         self.head.clear();
+        self.head.shrink_to(KEEP);
         self.buffers.clear();
         self.sent = 0;
     }

@@ -1,9 +1,9 @@
 //! The JSON objects of the control connection; must not know how they travel.
 
 use serde::Deserialize;
+use snakepit_core::CallId;
 use snakepit_core::Command;
 use snakepit_core::event::{LogLine, LogStream};
-use snakepit_core::CallId;
 
 /// A worker's `HELLO`, without the parts only people read.
 #[derive(Debug, Deserialize)]
@@ -20,12 +20,19 @@ impl Hello {
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
             .into_iter()
-            .map(|CommandMessage { name, signature, doc, stream }| Command {
-                name,
-                signature,
-                doc,
-                stream,
-            })
+            .map(
+                |CommandMessage {
+                     name,
+                     signature,
+                     doc,
+                     stream,
+                 }| Command {
+                    name,
+                    signature,
+                    doc,
+                    stream,
+                },
+            )
             .collect()
     }
 }

@@ -87,7 +87,10 @@ impl Handle {
     /// Kills the process for breaking the protocol, and says so.
     pub(crate) fn violation(&self, detail: &str) -> CallError {
         self.end(|| Verdict::Violation(detail.to_owned()));
-        CallError::Protocol { worker: self.0.label.clone(), detail: detail.to_owned() }
+        CallError::Protocol {
+            worker: self.0.label.clone(),
+            detail: detail.to_owned(),
+        }
     }
 
     fn end(&self, verdict: impl FnOnce() -> Verdict) {
@@ -125,7 +128,10 @@ impl Handle {
             }
         };
         if let Some(detail) = self.broken_rule() {
-            return CallError::Protocol { worker: self.0.label.clone(), detail };
+            return CallError::Protocol {
+                worker: self.0.label.clone(),
+                detail,
+            };
         }
         CallError::WorkerLost(match delivery {
             Delivery::MaybeExecuted => report,
@@ -170,7 +176,11 @@ impl Handle {
     ///
     /// Several threads may do so at once: 16 bytes enter a socket's queue as one piece or not at all.
     fn send(&self, header: &Header) {
-        let _ = send(&self.0.control, &header.encode(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let _ = send(
+            &self.0.control,
+            &header.encode(),
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+        );
     }
 }
 

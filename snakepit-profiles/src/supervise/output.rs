@@ -46,7 +46,8 @@ impl Lines {
             return;
         }
         let room = LINE - self.partial.len();
-        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.partial
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         if bytes.len() > room {
             self.skipping = true;
             line(text(&self.partial) + CUT);
@@ -95,7 +96,10 @@ mod tests {
 
     #[test]
     fn lines_do_not_depend_on_how_bytes_arrive() {
-        assert_eq!(lines(&[b"a\nb", b"c\r\n", b"\n", b"d"]), ["a", "bc", "", "d"]);
+        assert_eq!(
+            lines(&[b"a\nb", b"c\r\n", b"\n", b"d"]),
+            ["a", "bc", "", "d"]
+        );
         assert_eq!(lines(&[b"\xff\n"]), ["\u{fffd}"]);
     }
 

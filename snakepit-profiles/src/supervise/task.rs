@@ -12,7 +12,7 @@ use snakepit_core::error::{ExitReport, ExitStatus};
 use snakepit_core::event::{LogLine, LogStream};
 use tokio::io::Interest;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::messages::{self, Hello};
 use super::output::{Lines, Tail};
@@ -63,7 +63,16 @@ pub(crate) type Birth = Result<(Hello, bytes::Bytes), Failure>;
 /// # Panics
 /// Panics outside a tokio runtime with I/O and time enabled.
 pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver<Birth>)> {
-    let Worker { label, leash, status, control, output, lanes, sink, anchor } = worker;
+    let Worker {
+        label,
+        leash,
+        status,
+        control,
+        output,
+        lanes,
+        sink,
+        anchor,
+    } = worker;
     let control = Arc::new(control);
     let (birth, born) = oneshot::channel();
     let handle = Handle(Arc::new(Shared {
@@ -115,7 +124,8 @@ impl Task {
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => {
-                self.handle.end(|| Verdict::Reason("its zygote ended".to_owned()));
+                self.handle
+                    .end(|| Verdict::Reason("its zygote ended".to_owned()));
                 ExitStatus::Unknown
             }
             Err(_) => ExitStatus::Unknown,
@@ -126,19 +136,21 @@ impl Task {
 
     /// Serves the worker until it is dead.
     async fn watch(&mut self) {
-        let (mut listening, mut output) = (true, true);
+        let (mut output, mut deaf_since) = (true, None);
         loop {
             tokio::select! {
                 _ = self.death.readable() => return,
-                more = control(&self.control, &mut self.decoder), if listening => {
-                    listening = more && self.hear();
+                more = control(&self.control, &mut self.decoder), if deaf_since.is_none() => {
+                    if !(more && self.hear()) {
+                        deaf_since = Some(Instant::now());
+                    }
                 }
                 more = read(&self.output, &mut self.chunk), if output => {
                     output = more;
                     self.print();
                 }
-                // Whoever closes its control connection is dying. If it takes long, it is not.
-                () = tokio::time::sleep(LAST_WORD), if !listening => {
+                // Whoever closes its control connection is dying. If that takes long, it is not.
+                () = sleep_until(deaf_since.unwrap_or_else(Instant::now) + LAST_WORD), if deaf_since.is_some() => {
                     self.handle.abort("it closed its control connection");
                     let _ = self.death.readable().await;
                     return;
@@ -161,7 +173,13 @@ impl Task {
             [lane] => lane.current(),
             _ => 0,
         };
-        let Self { lines, chunk, handle, sink, .. } = self;
+        let Self {
+            lines,
+            chunk,
+            handle,
+            sink,
+            ..
+        } = self;
         lines.feed(chunk, |line| emit(handle, sink, raw(line, call)));
         chunk.clear();
     }
@@ -191,7 +209,11 @@ impl Task {
                 emit(&self.handle, &self.sink, line);
             }
             (Kind::Pong, None) => {
-                let asked = self.handle.0.pings.load(std::sync::atomic::Ordering::Relaxed);
+                let asked = self
+                    .handle
+                    .0
+                    .pings
+                    .load(std::sync::atomic::Ordering::Relaxed);
                 self.handle.0.pongs.send_modify(|count| *count += 1);
                 if *self.handle.0.pongs.borrow() > asked {
                     return Err("PONG without a PING".to_owned());
@@ -201,7 +223,9 @@ impl Task {
                 let hello = serde_json::from_slice(body).map_err(malformed)?;
                 self.bear(Ok((hello, frame.body.clone())));
             }
-            (Kind::Failed, Some(_)) => self.bear(Err(Failure::decode(body).map_err(|error| error.to_string())?)),
+            (Kind::Failed, Some(_)) => self.bear(Err(
+                Failure::decode(body).map_err(|error| error.to_string())?
+            )),
             (kind, None) => return Err(format!("{} from a worker that is ready", kind.name())),
             (kind, Some(_)) => return Err(format!("{} before HELLO", kind.name())),
         }
@@ -215,13 +239,20 @@ impl Task {
     }
 
     fn publish(&mut self, status: ExitStatus) {
-        let Self { handle, lines, sink, .. } = self;
+        let Self {
+            handle,
+            lines,
+            sink,
+            ..
+        } = self;
         lines.finish(|line| emit(handle, sink, raw(line, 0)));
         let shared = &handle.0;
         let mut report = ExitReport::new(&shared.label, status).with_output(handle.tail());
         report.reason = match (&*shared.verdict.lock(), status) {
             (Some(Verdict::Reason(reason)), _) => Some(reason.clone()),
-            (Some(Verdict::Violation(detail)), _) => Some(format!("it broke the protocol: {detail}")),
+            (Some(Verdict::Violation(detail)), _) => {
+                Some(format!("it broke the protocol: {detail}"))
+            }
             (None, ExitStatus::Code(70)) => Some("its runtime saw the protocol broken".to_owned()),
             (None, ExitStatus::Code(71)) => Some("its runtime lost a connection".to_owned()),
             (None, _) => None,
@@ -267,7 +298,9 @@ async fn control(socket: &Socket, decoder: &mut Decoder) -> bool {
 pub(crate) async fn read(pipe: &Polled, chunk: &mut Vec<u8>) -> bool {
     debug_assert!(chunk.is_empty());
     loop {
-        let Ok(mut ready) = pipe.readable().await else { return false };
+        let Ok(mut ready) = pipe.readable().await else {
+            return false;
+        };
         match retry_on_intr(|| rustix::io::read(pipe.get_ref(), spare_capacity(chunk))) {
             Ok(count) => return count > 0,
             Err(Errno::AGAIN) => ready.clear_ready(),

@@ -3,12 +3,14 @@
 //! One task per zygote ([`task`]) owns its process and its boot link. The zygote ends when the last [`Zygote`] is dropped,
 //! which every worker it forked holds one of.
 
+mod output;
 mod task;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use snakepit_core::LaunchError;
 use snakepit_core::error::{ExitStatus, LaunchErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
@@ -37,6 +39,8 @@ pub(crate) struct Zygote {
     forks: mpsc::UnboundedSender<Fork>,
     state: watch::Receiver<State>,
     slots: Semaphore,
+    /// What it printed while it loaded the adapter.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 /// A worker that was forked.
@@ -74,8 +78,20 @@ impl Zygote {
     pub(crate) fn start(recipe: Arc<Recipe>, patience: Duration) -> Arc<Self> {
         let (forks, requests) = mpsc::unbounded_channel();
         let (sender, state) = watch::channel(State::Booting);
-        tokio::spawn(task::run(recipe, patience, requests, sender));
-        Arc::new(Self { forks, state, slots: Semaphore::new(IN_FLIGHT) })
+        let said = Arc::default();
+        tokio::spawn(task::run(
+            recipe,
+            patience,
+            requests,
+            sender,
+            Arc::clone(&said),
+        ));
+        Arc::new(Self {
+            forks,
+            state,
+            slots: Semaphore::new(IN_FLIGHT),
+            said,
+        })
     }
 
     /// Whether it is of no further use.
@@ -90,11 +106,20 @@ impl Zygote {
     /// Cancel safe: the zygote goes on booting.
     pub(crate) async fn ready(&self) -> Result<(), LaunchError> {
         let mut state = self.state.clone();
-        match state.wait_for(|state| !matches!(state, State::Booting)).await.as_deref() {
+        match state
+            .wait_for(|state| !matches!(state, State::Booting))
+            .await
+            .as_deref()
+        {
             Ok(State::Ended(error)) => Err(LaunchError::clone(error)),
             Ok(_) => Ok(()),
             Err(_) => Err(gone()),
         }
+    }
+
+    /// The last lines it printed while it loaded the adapter. There the first time it is asked for.
+    pub(crate) fn take_output(&self) -> Vec<String> {
+        std::mem::take(&mut self.said.lock())
     }
 
     /// Waits for leave to ask for a fork. Before that a launch should not hold descriptors.
@@ -112,7 +137,11 @@ impl Zygote {
         descriptors: Vec<OwnedFd>,
     ) -> Result<Forked, ForkError> {
         let (reply, answer) = oneshot::channel();
-        let request = Fork { hello, descriptors, reply };
+        let request = Fork {
+            hello,
+            descriptors,
+            reply,
+        };
         if self.forks.send(request).is_ok()
             && let Ok(answer) = answer.await
         {

@@ -5,19 +5,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Deserialize;
 use snakepit_core::LaunchError;
 use snakepit_core::error::{ExitStatus, LaunchErrorKind};
-use tokio::io::Interest;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
 use crate::boot::{self, BootError, BootLink, Booting, LinkError, Message, Recipe, Spawned};
 use crate::frame::Kind;
 use crate::leash::Leash;
-use crate::polled::{Polled, polled};
-use crate::supervise::{Lines, Tail, read};
 use crate::wires;
 
 /// How long a zygote may take to die once it has closed its link.
@@ -47,12 +46,13 @@ struct ExitedMessage {
     signal: Option<i32>,
 }
 
-/// Starts a zygote and serves it until it ends or nobody needs it.
+/// Starts a zygote and serves it until it ends or nobody needs it. What it says on the way is left in `said`.
 pub(super) async fn run(
     recipe: Arc<Recipe>,
     patience: Duration,
     requests: mpsc::UnboundedReceiver<Fork>,
     state: watch::Sender<State>,
+    said: Arc<Mutex<Vec<String>>>,
 ) {
     let end = |error| drop(state.send_replace(State::Ended(Box::new(error))));
     let mut task = match Task::start(&recipe).await {
@@ -61,6 +61,7 @@ pub(super) async fn run(
     };
     let ended = match task.load(&recipe, patience, &state).await {
         Ok(()) => {
+            *said.lock() = task.output.tail();
             state.send_replace(State::Ready);
             task.serve(requests).await
         }
@@ -84,44 +85,32 @@ struct Task {
     launches: u64,
 }
 
-/// Ends a zygote kindly when dropped: it sees the end of its link and takes its children, and what they started, along.
-struct Process(Option<Spawned>);
+/// The zygote's process. Once it serves it is ended kindly when dropped: it sees the end of its link and takes its
+/// children, and what they started, along. Before that it has none and may be busy for long, so it is killed.
+struct Process {
+    spawned: Option<Spawned>,
+    serves: bool,
+}
 
 impl Process {
     fn status(&mut self) -> &mut oneshot::Receiver<ExitStatus> {
-        &mut self.0.as_mut().expect("there until dropped").status
+        &mut self.spawned.as_mut().expect("there until dropped").status
     }
 
     fn kill(&self) {
-        self.0.as_ref().expect("there until dropped").leash.kill();
+        self.spawned
+            .as_ref()
+            .expect("there until dropped")
+            .leash
+            .kill();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(spawned) = self.0.take() {
-            boot::dismiss(spawned.leash);
-        }
-    }
-}
-
-/// The output of the zygote itself.
-struct Output {
-    pipe: Polled,
-    chunk: Vec<u8>,
-    lines: Lines,
-    tail: Tail,
-    open: bool,
-}
-
-impl Output {
-    async fn pump(&mut self) {
-        self.open = read(&self.pipe, &mut self.chunk).await;
-        let Self { lines, chunk, tail, .. } = self;
-        lines.feed(chunk, |line| tail.push(&line));
-        chunk.clear();
-        if !self.open {
-            lines.finish(|line| tail.push(&line));
+        match self.spawned.take() {
+            Some(spawned) if self.serves => boot::dismiss(spawned.leash),
+            killed => drop(killed),
         }
     }
 }
@@ -131,17 +120,13 @@ impl Task {
         let cannot = |error: io::Error| boot::cannot_start("zygote", error);
         let (ours, theirs) = wires::output().map_err(cannot)?;
         let Booting { link, process } = boot::start(recipe, &theirs).await?;
-        let pipe = polled(ours, Interest::READABLE).map_err(cannot)?;
         Ok(Self {
             link,
-            process: Process(Some(process)),
-            output: Output {
-                pipe,
-                chunk: Vec::with_capacity(4096),
-                lines: Lines::default(),
-                tail: Tail::default(),
-                open: true,
+            process: Process {
+                spawned: Some(process),
+                serves: false,
             },
+            output: Output::new(ours).map_err(cannot)?,
             asked: HashMap::new(),
             living: HashMap::new(),
             launches: 0,
@@ -161,7 +146,7 @@ impl Task {
             loop {
                 tokio::select! {
                     result = &mut load => break result,
-                    () = self.output.pump(), if self.output.open => {}
+                    () = self.output.pump(), if self.output.is_open() => {}
                     () = state.closed() => return Err(None),
                 }
             }
@@ -171,9 +156,11 @@ impl Task {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(BootError::Failed(failed))) => {
                 self.bury().await;
-                boot::failed(&recipe.boot.adapter, failed)
+                boot::failed(&recipe.boot.adapter, *failed)
             }
-            Ok(Err(BootError::Arguments(error))) => return Err(Some(boot::unfit_arguments(&error))),
+            Ok(Err(BootError::Arguments(error))) => {
+                return Err(Some(boot::unfit_arguments(&error)));
+            }
             Ok(Err(BootError::Link(LinkError::Violation(detail)))) => {
                 self.process.kill();
                 self.bury().await;
@@ -186,15 +173,19 @@ impl Task {
             Err(_) => {
                 self.process.kill();
                 self.bury().await;
-                LaunchError::new(LaunchErrorKind::TimedOut { stage, after: patience })
-                    .with_hint("raise `startup_timeout`, or move work from import time to `setup`")
+                LaunchError::new(LaunchErrorKind::TimedOut {
+                    stage,
+                    after: patience,
+                })
+                .with_hint("raise `startup_timeout`, or move work from import time to `setup`")
             }
         };
-        Err(Some(error.with_output(self.output.tail.lines())))
+        Err(Some(error.with_output(self.output.tail())))
     }
 
     /// Forks on request until the zygote ends, which gives an error, or nobody needs it.
     async fn serve(&mut self, mut requests: mpsc::UnboundedReceiver<Fork>) -> Option<LaunchError> {
+        self.process.serves = true;
         let problem = loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -205,35 +196,56 @@ impl Task {
                     Ok(()) => {}
                     Err(problem) => break problem,
                 },
-                () = self.output.pump(), if self.output.open => {}
+                () = self.output.pump(), if self.output.is_open() => {}
             }
         };
         let kind = match problem {
-            LinkError::Closed => {
-                LaunchErrorKind::Exited { stage: "forking", status: self.bury().await }
-            }
+            LinkError::Closed => LaunchErrorKind::Exited {
+                stage: "forking",
+                status: self.bury().await,
+            },
             LinkError::Violation(detail) => {
                 self.process.kill();
                 self.bury().await;
-                LaunchErrorKind::Other { message: format!("the zygote broke the protocol: {detail}"), permanent: false }
+                LaunchErrorKind::Other {
+                    message: format!("the zygote broke the protocol: {detail}"),
+                    permanent: false,
+                }
             }
         };
-        Some(LaunchError::new(kind).with_output(self.output.tail.lines()))
+        Some(LaunchError::new(kind).with_output(self.output.tail()))
     }
 
-    fn ask(&mut self, Fork { hello, descriptors, reply }: Fork) {
+    fn ask(
+        &mut self,
+        Fork {
+            hello,
+            descriptors,
+            reply,
+        }: Fork,
+    ) {
         if reply.is_closed() {
             return; // the launch was dropped: its descriptors go with the request
         }
         self.launches += 1;
         // When this fails the zygote is gone, which the link says too; dropping the reply says it to the launch.
-        if self.link.send_with(Kind::Fork, self.launches, &hello, &descriptors).is_ok() {
+        if self
+            .link
+            .send_with(Kind::Fork, self.launches, &hello, &descriptors)
+            .is_ok()
+        {
             self.asked.insert(self.launches, reply);
         }
     }
 
     fn take(&mut self, message: Message) -> Result<(), LinkError> {
-        let Message { kind, id, body, descriptor, exhausted } = message;
+        let Message {
+            kind,
+            id,
+            body,
+            descriptor,
+            exhausted,
+        } = message;
         let violation = |detail: String| LinkError::Violation(format!("{} {detail}", kind.name()));
         let malformed = |error| violation(format!("is malformed: {error}"));
         match kind {
@@ -246,7 +258,10 @@ impl Task {
                 // If the launch was dropped meanwhile, the leash comes back, and dropping it kills the worker. Without
                 // a leash nobody takes the worker, and the end of its connections is the end of it.
                 drop(reply.send(match descriptor {
-                    Some(pidfd) => Ok(Forked { leash: Leash::new(pid, pidfd), status }),
+                    Some(pidfd) => Ok(Forked {
+                        leash: Leash::new(pid, pidfd),
+                        status,
+                    }),
                     None => Err(ForkError::Failed(no_pidfd(exhausted))),
                 }));
             }
@@ -257,8 +272,12 @@ impl Task {
                 let mut reason = message.reason;
                 if reason.starts_with("fork failed") {
                     // Not a matter of safety, and it may pass.
-                    let kind = LaunchErrorKind::Other { message: reason, permanent: false };
-                    let hint = "the machine is out of processes or memory, or a limit (`ulimit -u`) is";
+                    let kind = LaunchErrorKind::Other {
+                        message: reason,
+                        permanent: false,
+                    };
+                    let hint =
+                        "the machine is out of processes or memory, or a limit (`ulimit -u`) is";
                     let error = LaunchError::new(kind).with_hint(hint);
                     drop(reply.send(Err(ForkError::Failed(error))));
                     return Ok(());
@@ -289,11 +308,13 @@ impl Task {
             Ok(status) => status,
             Err(_) => {
                 self.process.kill();
-                timeout(BURIAL, self.process.status()).await.unwrap_or(Ok(ExitStatus::Unknown))
+                timeout(BURIAL, self.process.status())
+                    .await
+                    .unwrap_or(Ok(ExitStatus::Unknown))
             }
         };
         let drain = async {
-            while self.output.open {
+            while self.output.is_open() {
                 self.output.pump().await;
             }
         };
@@ -308,6 +329,9 @@ fn no_pidfd(exhausted: bool) -> LaunchError {
         return boot::cannot_start("worker", rustix::io::Errno::MFILE.into());
     }
     let message = "the zygote could not open a pidfd".to_owned();
-    LaunchError::new(LaunchErrorKind::Other { message, permanent: true })
-        .with_hint("this needs Linux 5.4 or newer, and a sandbox that allows `pidfd_open`")
+    LaunchError::new(LaunchErrorKind::Other {
+        message,
+        permanent: true,
+    })
+    .with_hint("this needs Linux 5.4 or newer, and a sandbox that allows `pidfd_open`")
 }

@@ -17,8 +17,18 @@ async fn a_worker_answers_and_stops() {
     let launched = pit.launch(&profile).await;
     assert_eq!(launched.hello.lanes, 1);
     assert_eq!(launched.hello.launch, "zygote");
-    assert!(launched.hello.runtime.starts_with("CPython 3."), "{}", launched.hello.runtime);
-    assert!(launched.hello.commands.iter().any(|command| command.name == "echo"));
+    assert!(
+        launched.hello.runtime.starts_with("CPython 3."),
+        "{}",
+        launched.hello.runtime
+    );
+    assert!(
+        launched
+            .hello
+            .commands
+            .iter()
+            .any(|command| command.name == "echo")
+    );
     let worker = launched.worker;
     let values = [
         Value::Null,
@@ -29,7 +39,10 @@ async fn a_worker_answers_and_stops() {
         Value::List(vec![1.into(), Map::from([("k", Value::Bool(true))]).into()]),
     ];
     for value in values {
-        let answer = pit.call(&*worker, "echo", Args::positional([value.clone()])).await.unwrap();
+        let answer = pit
+            .call(&*worker, "echo", Args::positional([value.clone()]))
+            .await
+            .unwrap();
         assert_eq!(answer, value);
     }
     let pid = pit.call(&*worker, "pid", Args::none()).await.unwrap();
@@ -50,18 +63,34 @@ async fn errors_come_typed_and_the_worker_goes_on() {
     let pit = Pit::new();
     let profile = pit.profile("basic.py");
     let worker = pit.launch(&profile).await.worker;
-    let error = pit.call(&*worker, "boom", Args::positional(["ouch"])).await.unwrap_err();
-    let CallError::Remote(remote) = error else { panic!("{error:?}") };
-    assert_eq!((remote.kind, remote.to_string()), (RemoteKind::Exception, "ValueError: ouch".into()));
+    let error = pit
+        .call(&*worker, "boom", Args::positional(["ouch"]))
+        .await
+        .unwrap_err();
+    let CallError::Remote(remote) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (remote.kind, remote.to_string()),
+        (RemoteKind::Exception, "ValueError: ouch".into())
+    );
     assert_eq!(remote.exception.frames.last().unwrap().function, "boom");
     let error = pit.call(&*worker, "ecko", Args::none()).await.unwrap_err();
     assert_eq!(error.code(), "call.unknown_command");
     let error = pit.call(&*worker, "boom", Args::none()).await.unwrap_err();
     assert_eq!(error.code(), "call.bad_arguments");
     let mut late = pit.request("echo", Args::none());
-    late.deadline = Some(Instant::now() - Duration::from_secs(1));
-    assert_eq!(worker.call(LANE, late).await.unwrap_err().code(), "call.expired");
-    assert_eq!(pit.call(&*worker, "echo", Args::positional([1])).await.unwrap(), 1.into());
+    late.deadline = Some(Instant::now());
+    assert_eq!(
+        worker.call(LANE, late).await.unwrap_err().code(),
+        "call.expired"
+    );
+    assert_eq!(
+        pit.call(&*worker, "echo", Args::positional([1]))
+            .await
+            .unwrap(),
+        1.into()
+    );
 }
 
 #[tokio::test]
@@ -70,11 +99,25 @@ async fn too_large_either_way_is_an_error_and_harms_nothing() {
     let profile = pit.builder("basic.py").max_payload(100_000).build();
     let worker = pit.launch(&profile).await.worker;
     let large = || Value::from(Bytes::from(vec![0; 100_000]));
-    let error = pit.call(&*worker, "echo", Args::positional([large()])).await.unwrap_err();
-    assert_eq!((error.code(), error.delivery()), ("call.encode", Delivery::NotSent));
-    let error = pit.call(&*worker, "zeros", Args::positional([100_000])).await.unwrap_err();
+    let error = pit
+        .call(&*worker, "echo", Args::positional([large()]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code(), error.delivery()),
+        ("call.encode", Delivery::NotSent)
+    );
+    let error = pit
+        .call(&*worker, "zeros", Args::positional([100_000]))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "call.too_large");
-    assert_eq!(pit.call(&*worker, "echo", Args::positional([1])).await.unwrap(), 1.into());
+    assert_eq!(
+        pit.call(&*worker, "echo", Args::positional([1]))
+            .await
+            .unwrap(),
+        1.into()
+    );
 }
 
 #[tokio::test]
@@ -86,11 +129,18 @@ async fn large_payloads_pass_through_small_sockets() {
         .map(|number| Bytes::from(number.to_le_bytes().repeat(2000)).into())
         .collect();
     let value = Value::List(parts);
-    let answer = pit.call(&*worker, "echo", Args::positional([value.clone()])).await.unwrap();
+    let answer = pit
+        .call(&*worker, "echo", Args::positional([value.clone()]))
+        .await
+        .unwrap();
     assert_eq!(answer, value);
 }
 
-async fn stream(pit: &Pit, worker: &dyn snakepit_core::Worker, args: Args) -> (u64, snakepit_core::ReplyStream) {
+async fn stream(
+    pit: &Pit,
+    worker: &dyn snakepit_core::Worker,
+    args: Args,
+) -> (u64, snakepit_core::ReplyStream) {
     let call = pit.request("count", args).streaming();
     let id = call.id.get();
     match worker.call(LANE, call).await.unwrap() {
@@ -109,12 +159,26 @@ async fn a_stream_is_pulled_by_its_consumer() {
         assert_eq!(chunks.next().await.unwrap().unwrap(), number.into());
     }
     // Nobody asks: the worker may be ahead by what it was granted, and no further.
-    let produced = || pit.lines().iter().filter(|line| line.text == "made").count();
-    let (_, ahead) = (tokio::time::sleep(Duration::from_millis(50)).await, produced());
-    assert!(ahead <= 20 + 16 + 8, "{ahead} chunks were made for 20 that were taken");
+    let produced = || {
+        pit.lines()
+            .iter()
+            .filter(|line| line.text == "made")
+            .count()
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let ahead = produced();
+    assert!(
+        ahead <= 20 + 16 + 8,
+        "{ahead} chunks were made for 20 that were taken"
+    );
     let rest: Vec<_> = chunks.map(Result::unwrap).collect().await;
     assert_eq!(rest, (20..1000).map(Value::from).collect::<Vec<_>>());
-    assert_eq!(pit.call(&*worker, "count", Args::positional([3])).await.unwrap(), vec![0, 1, 2].into());
+    assert_eq!(
+        pit.call(&*worker, "count", Args::positional([3]))
+            .await
+            .unwrap(),
+        vec![0, 1, 2].into()
+    );
 }
 
 #[tokio::test]
@@ -126,7 +190,12 @@ async fn a_stream_that_fails_ends_with_the_error() {
     let seen: Vec<_> = chunks.collect().await;
     assert_eq!(seen.len(), 4);
     assert_eq!(seen[3].as_ref().unwrap_err().code(), "call.exception");
-    assert_eq!(pit.call(&*worker, "echo", Args::positional([1])).await.unwrap(), 1.into());
+    assert_eq!(
+        pit.call(&*worker, "echo", Args::positional([1]))
+            .await
+            .unwrap(),
+        1.into()
+    );
 }
 
 #[tokio::test]
@@ -140,9 +209,14 @@ async fn an_abandoned_stream_is_cancelled_wherever_it_stands() {
             chunks.next().await.unwrap().unwrap();
         }
         drop(chunks);
-        let quiesced = worker.cancel(LANE, snakepit_core::CallId::new(id), LIMIT).await;
+        let quiesced = worker
+            .cancel(LANE, snakepit_core::CallId::new(id), LIMIT)
+            .await;
         assert_eq!(quiesced, Quiesced::Clean, "after {taken}");
-        let answer = pit.call(&*worker, "echo", Args::positional([taken])).await.unwrap();
+        let answer = pit
+            .call(&*worker, "echo", Args::positional([taken]))
+            .await
+            .unwrap();
         assert_eq!(answer, taken.into());
     }
 }
@@ -154,7 +228,11 @@ async fn a_call_dropped_at_any_point_never_answers_another() {
     let profile = pit.profile("basic.py");
     let worker = pit.launch(&profile).await.worker;
     let large = Value::from(Bytes::from(vec![1; 3_000_000]));
-    for (command, argument) in [("echo", Value::from(1)), ("nap", 10.into()), ("echo", large)] {
+    for (command, argument) in [
+        ("echo", Value::from(1)),
+        ("nap", 10.into()),
+        ("echo", large),
+    ] {
         for polls in 0..40 {
             let call = pit.request(command, Args::positional([argument.clone()]));
             let id = call.id;
@@ -166,7 +244,10 @@ async fn a_call_dropped_at_any_point_never_answers_another() {
             }
             drop(future);
             assert_eq!(worker.cancel(LANE, id, LIMIT).await, Quiesced::Clean);
-            let answer = pit.call(&*worker, "echo", Args::positional([polls])).await.unwrap();
+            let answer = pit
+                .call(&*worker, "echo", Args::positional([polls]))
+                .await
+                .unwrap();
             assert_eq!(answer, polls.into());
         }
     }
@@ -180,9 +261,15 @@ async fn a_cancelled_nap_ends_early() {
     let call = pit.request("nap", Args::positional([1000]));
     let id = call.id;
     let future = worker.call(LANE, call);
-    tokio::time::timeout(Duration::from_millis(50), future).await.unwrap_err();
+    tokio::time::timeout(Duration::from_millis(50), future)
+        .await
+        .unwrap_err();
     assert_eq!(worker.cancel(LANE, id, LIMIT).await, Quiesced::Clean);
-    assert_eq!(worker.cancel(LANE, id, LIMIT).await, Quiesced::Clean, "it ended meanwhile");
+    assert_eq!(
+        worker.cancel(LANE, id, LIMIT).await,
+        Quiesced::Clean,
+        "it ended meanwhile"
+    );
     worker.ping().await.unwrap();
 }
 
@@ -194,7 +281,9 @@ async fn a_call_that_ignores_cancel_is_stuck() {
     let call = pit.request("deaf", Args::positional([1000]));
     let id = call.id;
     let future = worker.call(LANE, call);
-    tokio::time::timeout(Duration::from_millis(50), future).await.unwrap_err();
+    tokio::time::timeout(Duration::from_millis(50), future)
+        .await
+        .unwrap_err();
     let grace = Duration::from_millis(100);
     assert_eq!(worker.cancel(LANE, id, grace).await, Quiesced::Stuck);
     worker.ping().await.unwrap();
@@ -215,7 +304,11 @@ async fn output_comes_with_its_call() {
     worker.call(LANE, call).await.unwrap();
     for text in ["printed", "complained", "noted", "written"] {
         let heard = || pit.lines().into_iter().find(|line| line.text == text);
-        eventually(|| heard().is_some(), || format!("no `{text}` in {:?}", pit.lines())).await;
+        eventually(
+            || heard().is_some(),
+            || format!("no `{text}` in {:?}", pit.lines()),
+        )
+        .await;
         assert_eq!(heard().unwrap().call, Some(id), "{text}");
     }
 }

@@ -188,6 +188,17 @@ error: invalid value of `worker_profile`
   |                 ^^^^^^ did you mean `thread`?
   = help: this program knows `process` and `thread`
 "),
+    (
+        "adapter: x\nmode: Through",
+        "
+error: invalid value of `mode`
+ --> pit.yaml:2:7
+  |
+2 | mode: Through
+  |       ^^^^^^^ expected `quick` or `thorough`, found `Through`
+  = help: did you mean `thorough`?
+",
+    ),
     ("adapter: x\nadapter_env: {A: 1, B: [x]}", "
 error: invalid value of `adapter_env.B`
  --> pit.yaml:2:24

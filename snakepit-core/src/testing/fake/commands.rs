@@ -4,33 +4,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::{CallError, RemoteError, RemoteKind};
-use crate::value::{Args, Value};
+use crate::value::{Args, Value, to_json};
 use crate::worker::{Call, Command};
 
 /// What a command does, as far as it can be known beforehand.
 pub(super) enum Outcome {
-    /// It produces these.
-    Steps(Vec<Step>),
+    /// It returns this.
+    One(Value),
+    /// It produces these, one after the other; an error is the last.
+    Many(Steps),
     /// It takes its time, and then produces null.
     Wait(Duration),
     /// It ends the worker.
     Die,
 }
 
-/// What a command produces next.
-pub(super) enum Step {
-    Value(Value),
-    Raise(RemoteError),
-}
-
-impl Step {
-    pub(super) fn into_result(self) -> Result<Value, CallError> {
-        match self {
-            Self::Value(value) => Ok(value),
-            Self::Raise(error) => Err(CallError::Remote(Box::new(error))),
-        }
-    }
-}
+/// What a command produces, as it is asked for.
+pub(super) type Steps = Box<dyn Iterator<Item = Result<Value, CallError>> + Send>;
 
 /// Name, signature, whether it streams.
 const COMMANDS: &[(&str, &str, bool)] = &[
@@ -56,8 +46,8 @@ pub(super) fn offered() -> Vec<Command> {
 }
 
 /// Begins a call. `counted` is the worker's, and changed by `count` alone.
-pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, RemoteError> {
-    let one = |value: Value| Ok(Outcome::Steps(vec![Step::Value(value)]));
+pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, CallError> {
+    let one = |value| Ok(Outcome::One(value));
     match &*call.command {
         "echo" => one(argument(&call.args, "value")?),
         "fail" => Err(raised(argument(&call.args, "message")?)),
@@ -68,15 +58,16 @@ pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, RemoteE
             .map(|session| session.as_str().to_owned())
             .into()),
         "sleep" => Ok(Outcome::Wait(seconds(&argument(&call.args, "seconds")?)?)),
-        "numbers" => numbers(&call.args).map(Outcome::Steps),
+        "numbers" => Ok(Outcome::Many(Box::new(numbers(&call.args)?))),
         "broken_numbers" => {
-            let mut steps = numbers(&call.args)?;
-            steps.push(Step::Raise(raised("broken".into())));
-            Ok(Outcome::Steps(steps))
+            let broken = Err(raised("broken".into()));
+            Ok(Outcome::Many(Box::new(
+                numbers(&call.args)?.chain([broken]),
+            )))
         }
         "die" => Ok(Outcome::Die),
         "hang" => Ok(Outcome::Wait(Duration::MAX)),
-        other => Err(RemoteError::new(
+        other => Err(error(
             RemoteKind::UnknownCommand,
             format!("no command is named `{other}`"),
         )),
@@ -84,7 +75,7 @@ pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, RemoteE
 }
 
 /// The only argument, by position or by name.
-fn argument(args: &Args, name: &str) -> Result<Value, RemoteError> {
+fn argument(args: &Args, name: &str) -> Result<Value, CallError> {
     match (args.positional.as_slice(), args.keyword.as_slice()) {
         ([value], []) => Ok(value.clone()),
         ([], [(given, value)]) if given == name => Ok(value.clone()),
@@ -92,31 +83,32 @@ fn argument(args: &Args, name: &str) -> Result<Value, RemoteError> {
     }
 }
 
-fn seconds(value: &Value) -> Result<Duration, RemoteError> {
+fn seconds(value: &Value) -> Result<Duration, CallError> {
     let seconds = value
         .as_f64()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| unfit("expected a number of seconds"))
 }
 
-fn numbers(args: &Args) -> Result<Vec<Step>, RemoteError> {
+fn numbers(
+    args: &Args,
+) -> Result<impl Iterator<Item = Result<Value, CallError>> + use<>, CallError> {
     let count = argument(args, "count")?.as_u64();
     let count = count.ok_or_else(|| unfit("expected a count"))?;
-    Ok((0..count)
-        .map(|number| Step::Value(number.into()))
-        .collect())
+    Ok((0..count).map(|number| Ok(number.into())))
 }
 
-fn unfit(message: &str) -> RemoteError {
-    RemoteError::new(RemoteKind::BadArguments, message)
+fn unfit(message: &str) -> CallError {
+    error(RemoteKind::BadArguments, message)
 }
 
-fn raised(message: Value) -> RemoteError {
-    let text = match message {
-        Value::Str(text) => text,
-        other => crate::value::to_json(&other),
-    };
-    let mut error = RemoteError::new(RemoteKind::Exception, text);
-    error.exception.type_name = "FakeError".to_owned();
-    error
+fn raised(message: Value) -> CallError {
+    match message {
+        Value::Str(text) => error(RemoteKind::Exception, text),
+        other => error(RemoteKind::Exception, to_json(&other)),
+    }
+}
+
+pub(super) fn error(kind: RemoteKind, message: impl Into<String>) -> CallError {
+    CallError::Remote(Box::new(RemoteError::new(kind, message)))
 }

@@ -152,7 +152,7 @@ impl WorkerProfile for FakeProfile {
         let worker = Arc::new(FakeWorker::new(cx.label(), life));
         self.books.workers.lock().push(Arc::downgrade(&worker));
         let mut hello = Hello::new(self.lanes);
-        hello.runtime = "fake".to_owned();
+        hello.runtime = "fake".into();
         hello.commands = commands::offered().into();
         Ok(Launched { worker, hello })
     }

@@ -10,10 +10,11 @@ use futures_util::stream::{StreamExt as _, unfold};
 use tokio::sync::watch;
 
 use super::Life;
-use super::commands::{Outcome, Step, begin};
-use crate::error::{CallError, ExitReport, ExitStatus, RemoteError, RemoteKind};
+use super::commands::{Outcome, Steps, begin, error};
+use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind};
 use crate::ids::{CallId, LaneId};
-use crate::worker::{Call, Quiesced, Reply, Worker};
+use crate::value::Value;
+use crate::worker::{Call, Quiesced, Reply, ReplyStream, Worker};
 
 /// A worker of a [`FakeProfile`](super::FakeProfile). Its commands are those of the [`conformance!`](crate::conformance)
 /// kit, and `hang`, which nothing but death interrupts.
@@ -81,16 +82,16 @@ impl FakeWorker {
     }
 
     fn occupy(&self, lane: LaneId, running: Running) -> Result<(), CallError> {
+        let mut before = None;
         let mut lost = None;
-        self.state.send_modify(|state| {
-            lost.clone_from(&state.exit);
-            let before = state.running.insert(lane, running);
-            assert!(before.is_none(), "{before:?} and {running:?} on one lane");
+        self.state.send_modify(|state| match &state.exit {
+            Some(report) => lost = Some(report.clone().not_sent()),
+            None => before = state.running.insert(lane, running),
         });
-        match lost {
-            Some(report) => Err(CallError::WorkerLost(Arc::new(report.not_sent()))),
-            None => Ok(()),
-        }
+        assert!(before.is_none(), "{before:?} and {running:?} on one lane");
+        lost.map_or(Ok(()), |report| {
+            Err(CallError::WorkerLost(Arc::new(report)))
+        })
     }
 
     fn executed(&self) {
@@ -121,7 +122,9 @@ async fn unless_gone<T>(
 }
 
 fn vacate(state: &watch::Sender<State>, lane: LaneId) {
-    state.send_modify(|state| drop(state.running.remove(&lane)));
+    state.send_modify(|state| {
+        state.running.remove(&lane);
+    });
 }
 
 #[async_trait]
@@ -137,31 +140,37 @@ impl Worker for FakeWorker {
         )?;
         let late = call.deadline.is_some_and(|at| at <= Instant::now());
         let outcome = if late {
-            Err(RemoteError::new(RemoteKind::Expired, "the deadline passed"))
+            Err(error(RemoteKind::Expired, "the deadline passed"))
         } else {
             self.executed();
             begin(&call, &self.counted)
         };
-        let steps = match outcome {
+        let mut steps: Steps = match outcome {
             Err(error) => {
                 vacate(&self.state, lane);
-                return Err(CallError::Remote(Box::new(error)));
+                return Err(error);
             }
             Ok(Outcome::Die) => {
                 self.crash();
                 return Err(CallError::WorkerLost(Arc::new(self.exited().await)));
             }
+            Ok(Outcome::Many(steps)) if !call.stream => {
+                vacate(&self.state, lane);
+                let values: Result<Vec<_>, _> = steps.collect();
+                return values.map(|values| Reply::One(Value::List(values)));
+            }
+            Ok(Outcome::Many(steps)) => steps,
+            Ok(Outcome::One(value)) => Box::new(std::iter::once(Ok(value))),
             Ok(Outcome::Wait(time)) => {
                 unless_gone(&self.state, tokio::time::sleep(time)).await?;
-                vec![Step::Value(crate::Value::Null)]
+                Box::new(std::iter::once(Ok(Value::Null)))
             }
-            Ok(Outcome::Steps(steps)) => steps,
         };
         if call.stream {
             return Ok(Reply::Stream(stream(Arc::clone(&self.state), lane, steps)));
         }
         vacate(&self.state, lane);
-        collect(&call, steps).map(Reply::One)
+        steps.next().unwrap_or(Ok(Value::Null)).map(Reply::One)
     }
 
     async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
@@ -204,28 +213,14 @@ impl Worker for FakeWorker {
     }
 }
 
-/// What a call that asked for no stream gets: the value of a command that has one, else the list of all.
-fn collect(call: &Call, steps: Vec<Step>) -> Result<crate::Value, CallError> {
-    let values: Result<Vec<_>, _> = steps.into_iter().map(Step::into_result).collect();
-    let mut values = values?;
-    Ok(match values.pop() {
-        Some(only) if !call.command.contains("numbers") => only,
-        last => values.into_iter().chain(last).collect(),
-    })
-}
-
-fn stream(
-    state: Arc<watch::Sender<State>>,
-    lane: LaneId,
-    steps: Vec<Step>,
-) -> crate::worker::ReplyStream {
-    let source = unfold(Some((state, steps.into_iter())), move |source| async move {
+fn stream(state: Arc<watch::Sender<State>>, lane: LaneId, steps: Steps) -> ReplyStream {
+    let source = unfold(Some((state, steps)), move |source| async move {
         let (state, mut steps) = source?;
-        let next = match unless_gone(&state, tokio::task::yield_now()).await {
-            Ok(()) => steps.next().map(Step::into_result),
-            Err(lost) => return Some((Err(lost), None)),
-        };
-        match next {
+        // A step of its own, in which the worker may die and the stream be dropped.
+        if let Err(lost) = unless_gone(&state, tokio::task::yield_now()).await {
+            return Some((Err(lost), None));
+        }
+        match steps.next() {
             Some(Ok(value)) => Some((Ok(value), Some((state, steps)))),
             last => {
                 vacate(&state, lane);

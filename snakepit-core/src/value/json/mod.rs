@@ -14,7 +14,7 @@ pub use to_json::{to_json, write_float, write_json, write_string};
 /// Where the first byte stands that cannot stand for itself in a string.
 fn first_special(text: &[u8]) -> Option<usize> {
     const CHUNK: usize = 32;
-    let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    let special = |byte: u8| matches!(byte, 0..0x20 | b'"' | b'\\');
     // Whole chunks without a branch per byte, which the compiler turns into vector instructions.
     let plain = |chunk: &&[u8]| {
         !chunk

@@ -62,15 +62,25 @@ impl Pit {
     pub(crate) fn context(&self) -> LaunchContext {
         let worker = WorkerId::new(self.workers.fetch_add(1, Ordering::Relaxed) + 1);
         let lines = Arc::clone(&self.lines);
-        LaunchContext::new("test".into(), worker, LIMIT, Arc::new(move |line| lines.lock().push(line)))
+        LaunchContext::new(
+            "test".into(),
+            worker,
+            LIMIT,
+            Arc::new(move |line| lines.lock().push(line)),
+        )
     }
 
-    pub(crate) async fn try_launch(&self, profile: &ProcessProfile) -> Result<Launched, LaunchError> {
+    pub(crate) async fn try_launch(
+        &self,
+        profile: &ProcessProfile,
+    ) -> Result<Launched, LaunchError> {
         profile.launch(self.context()).await
     }
 
     pub(crate) async fn launch(&self, profile: &ProcessProfile) -> Launched {
-        self.try_launch(profile).await.unwrap_or_else(|error| panic!("{error}: {:?}", error.output))
+        self.try_launch(profile)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {:?}", error.output))
     }
 
     /// A call with an id of its own.
@@ -101,7 +111,9 @@ impl Pit {
         let needle = format!("{MARK}={}\0", self.mark);
         let marked = |pid: &u32| {
             fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-                environment.windows(needle.len()).any(|window| window == needle.as_bytes())
+                environment
+                    .windows(needle.len())
+                    .any(|window| window == needle.as_bytes())
             })
         };
         let entries = fs::read_dir("/proc").unwrap();
@@ -109,17 +121,39 @@ impl Pit {
         numbers.filter(marked).collect()
     }
 
+    /// How many processes of this test are not children of this one: what a zygote forked, and what that started.
+    pub(crate) fn grandchildren(&self) -> usize {
+        let own = Some(std::process::id());
+        self.processes()
+            .into_iter()
+            .filter(|&pid| parent(pid) != own)
+            .count()
+    }
+
     /// Waits until the test has no processes, nor zombies.
     pub(crate) async fn assert_empty(&self) {
-        eventually(|| self.processes().is_empty(), || format!("left over: {:?}", self.processes()))
-            .await;
-        eventually(|| zombies().is_empty(), || format!("not reaped: {:?}", zombies())).await;
+        eventually(
+            || self.processes().is_empty(),
+            || format!("left over: {:?}", self.processes()),
+        )
+        .await;
+        eventually(
+            || zombies().is_empty(),
+            || format!("not reaped: {:?}", zombies()),
+        )
+        .await;
     }
 
     /// As [`assert_empty`](Self::assert_empty), when the runtime is gone.
     pub(crate) fn assert_empty_blocking(&self) {
-        wait_for(|| self.processes().is_empty(), || format!("left over: {:?}", self.processes()));
-        wait_for(|| zombies().is_empty(), || format!("not reaped: {:?}", zombies()));
+        wait_for(
+            || self.processes().is_empty(),
+            || format!("left over: {:?}", self.processes()),
+        );
+        wait_for(
+            || zombies().is_empty(),
+            || format!("not reaped: {:?}", zombies()),
+        );
     }
 }
 
@@ -154,7 +188,10 @@ pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
 
 /// Kills a process by its number, as a stranger would.
 pub(crate) fn kill(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .unwrap();
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
@@ -178,5 +215,7 @@ fn zombies() -> BTreeSet<u32> {
 }
 
 fn adapter_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/adapters").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/adapters")
+        .join(name)
 }

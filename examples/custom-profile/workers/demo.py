@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""A program for the `lines` profile: offers what the conformance kit asks for."""
+
+import json
+import os
+import sys
+import time
+
+counted = 0
+
+
+def echo(value):
+    return value
+
+
+def fail(message):
+    raise RuntimeError(message)
+
+
+def count():
+    global counted
+    counted += 1
+    return counted
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+
+
+def die():
+    os._exit(3)
+
+
+COMMANDS = {command.__name__: command for command in (echo, fail, count, sleep, die)}
+
+
+def answer(**message):
+    print(json.dumps(message), flush=True)
+
+
+def failed(kind, message):
+    answer(error={"kind": kind, "message": str(message)})
+
+
+def run(call):
+    if call["command"] == "session":
+        return answer(value=call["session"])
+    command = COMMANDS.get(call["command"])
+    if command is None:
+        return failed("unknown_command", f"no command is named `{call['command']}`")
+    answer(value=command(*call["args"], **call["kwargs"]))
+
+
+answer(commands=[*COMMANDS, "session"])
+for line in sys.stdin:
+    try:
+        run(json.loads(line))
+    except Exception as error:
+        failed("exception", error)

@@ -1,0 +1,304 @@
+//! From a recipe to a worker that is ready, by fork or by exec; must not know calls.
+
+mod nursery;
+mod unborn;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use snakepit_core::error::{ExitStatus, LaunchErrorKind};
+use snakepit_core::{LaunchContext, LaunchError, Launched};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::boot::{self, BootError, Booting, LinkError, Recipe};
+use crate::frame::{Kind, PROTOCOL};
+use crate::lane::Lane;
+use crate::leash::Leash;
+use crate::process::SpawnMode;
+use crate::supervise::{self, Birth, Handle, supervise};
+use crate::wires::{self, Ours};
+use crate::worker::ProcessWorker;
+use crate::zygote::{ForkError, Zygote};
+
+use nursery::Nursery;
+use unborn::Unborn;
+
+/// Launches the workers of one profile.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    recipe: Arc<Recipe>,
+    nursery: Nursery,
+    lanes: u16,
+}
+
+/// How far a launch has come, for the error if its time runs out.
+struct Progress {
+    stage: &'static str,
+    worker: Option<Handle>,
+}
+
+/// The host's `HELLO`, as `FORK` and `BECOME` carry it.
+#[derive(Serialize)]
+struct HostHello<'a> {
+    protocol: u32,
+    features: [&'static str; 0],
+    worker: &'a str,
+    lanes: u16,
+}
+
+/// Why there is no forked worker.
+enum Failure {
+    /// Forking is not safe here.
+    Refused(String),
+    /// The zygote ended before it answered.
+    ZygoteGone(LaunchError),
+    /// Anything that another zygote would not change.
+    Error(LaunchError),
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Launcher {
+    /// A launcher of workers with so many lanes.
+    pub(crate) fn new(recipe: Recipe, mode: SpawnMode, lanes: u16) -> Self {
+        let recipe = Arc::new(recipe);
+        let nursery = Nursery::new(Arc::clone(&recipe), mode);
+        Self {
+            recipe,
+            nursery,
+            lanes,
+        }
+    }
+
+    /// Launches a worker.
+    ///
+    /// # Cancel safety
+    /// If dropped, no worker is left. (A zygote may be: it belongs to the profile.)
+    pub(crate) async fn launch(&self, cx: &LaunchContext) -> Result<Launched, LaunchError> {
+        let deadline = Instant::now() + limit(cx);
+        let mut progress = Progress {
+            stage: "starting",
+            worker: None,
+        };
+        // Outside the time limit: a zygote has one of its own, and more to say about it.
+        let zygote = self.nursery.zygote(cx).await?;
+        let result = timeout_at(deadline, self.attempt(cx, zygote, &mut progress)).await;
+        result.unwrap_or_else(|_| {
+            let Progress { stage, worker } = progress;
+            let error = LaunchError::new(LaunchErrorKind::TimedOut {
+                stage,
+                after: cx.timeout,
+            });
+            let tail = worker.map(|worker| worker.tail()).unwrap_or_default();
+            Err(error.with_hint("raise `startup_timeout`").with_output(tail))
+        })
+    }
+
+    async fn attempt(
+        &self,
+        cx: &LaunchContext,
+        mut zygote: Option<Arc<Zygote>>,
+        progress: &mut Progress,
+    ) -> Result<Launched, LaunchError> {
+        let mut again = true;
+        while let Some(parent) = zygote.take() {
+            match self.fork(cx, &parent, progress).await {
+                Ok(launched) => return Ok(launched),
+                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Refused(reason)) => self.nursery.refuse(cx, &parent, &reason)?,
+                Err(Failure::ZygoteGone(error)) => {
+                    // It was killed while it was idle, and its workers with it: a whole pool comes here at once. Once
+                    // is bad luck, twice is a problem.
+                    self.nursery.forget(&parent);
+                    if !std::mem::take(&mut again) {
+                        return Err(error);
+                    }
+                    progress.stage = "loading the adapter";
+                    zygote = self.nursery.zygote(cx).await?;
+                }
+            }
+        }
+        self.exec(cx, progress).await
+    }
+
+    async fn fork(
+        &self,
+        cx: &LaunchContext,
+        zygote: &Arc<Zygote>,
+        progress: &mut Progress,
+    ) -> Result<Launched, Failure> {
+        progress.stage = "forking";
+        let label = cx.label();
+        let slot = zygote.slot().await;
+        let (ours, theirs) =
+            wires::wires(self.lanes).map_err(|error| cannot_connect(&label, error))?;
+        let forked = {
+            let _impatience = self.nursery.impatience(zygote, cx.timeout / 2);
+            zygote
+                .fork(self.hello(&label), theirs.into_descriptors())
+                .await
+        };
+        drop(slot);
+        let forked = forked.map_err(|error| match error {
+            ForkError::Refused(reason) => Failure::Refused(reason),
+            ForkError::Gone(error) => Failure::ZygoteGone(error),
+            ForkError::Failed(error) => Failure::Error(error),
+        })?;
+        let anchor: Arc<dyn Send + Sync> = Arc::clone(zygote) as _;
+        let (worker, born) = self.watch(cx, forked.leash, forked.status, ours, Some(anchor))?;
+        Ok(self
+            .birth(worker, born, "zygote".to_owned(), progress)
+            .await?)
+    }
+
+    async fn exec(
+        &self,
+        cx: &LaunchContext,
+        progress: &mut Progress,
+    ) -> Result<Launched, LaunchError> {
+        progress.stage = "starting the interpreter";
+        let label = cx.label();
+        let (ours, theirs) =
+            wires::wires(self.lanes).map_err(|error| cannot_connect(&label, error))?;
+        let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output).await?;
+        let (worker, born) = self.watch(cx, process.leash, process.status, ours, None)?;
+        progress.stage = "loading the adapter";
+        progress.worker = Some(worker.handle().clone());
+        let loaded = boot::load(&mut link, &self.recipe.boot).await;
+        // By value: our copies of the worker's ends are closed in any case, or its death would not show.
+        let hand_over = |()| {
+            let descriptors = theirs.into_descriptors();
+            let sent = link.send_with(Kind::Become, 0, &self.hello(&label), &descriptors);
+            sent.map_err(BootError::Link)
+        };
+        if let Err(error) = loaded.and_then(hand_over) {
+            return Err(self.stillborn(worker, error, progress.stage).await);
+        }
+        let how = match self.nursery.refusal() {
+            Some(reason) => format!("exec: {reason}"),
+            None => "exec".to_owned(),
+        };
+        let launched = self.birth(worker, born, how, progress).await;
+        drop(link); // only now: its end would be a zygote's sign to leave
+        launched
+    }
+
+    /// Has a new process watched.
+    fn watch(
+        &self,
+        cx: &LaunchContext,
+        leash: Leash,
+        status: oneshot::Receiver<ExitStatus>,
+        ours: Ours,
+        anchor: Option<Arc<dyn Send + Sync>>,
+    ) -> Result<(Unborn, oneshot::Receiver<Birth>), LaunchError> {
+        let label = cx.label();
+        let Ours {
+            control,
+            output,
+            lanes,
+        } = ours;
+        let lane = |socket: OwnedFd| Lane::new(socket, self.recipe.boot.max_frame).map(Arc::new);
+        let start = || -> io::Result<_> {
+            supervise(supervise::Worker {
+                label: label.clone(),
+                leash,
+                status,
+                control,
+                output,
+                lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
+                sink: Arc::clone(&cx.output),
+                anchor,
+            })
+        };
+        let (handle, born) = start().map_err(|error| cannot_connect(&label, error))?;
+        Ok((Unborn::new(handle), born))
+    }
+
+    /// Waits until a process says that it is a worker.
+    async fn birth(
+        &self,
+        worker: Unborn,
+        born: oneshot::Receiver<Birth>,
+        launch: String,
+        progress: &mut Progress,
+    ) -> Result<Launched, LaunchError> {
+        progress.stage = "setting up the adapter";
+        progress.worker = Some(worker.handle().clone());
+        let (hello, text) = match born.await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(failure)) => {
+                let error = BootError::Failed(Box::new(failure));
+                return Err(self.stillborn(worker, error, progress.stage).await);
+            }
+            Err(_) => return Err(worker.ended(progress.stage).await),
+        };
+        let problem = if hello.protocol != PROTOCOL {
+            boot::other_protocol(hello.protocol)
+        } else if hello.lanes != self.lanes {
+            format!("it has {} lanes instead of {}", hello.lanes, self.lanes)
+        } else {
+            return Ok(ProcessWorker::launched(
+                worker.born(),
+                hello,
+                &text,
+                launch,
+                &self.recipe,
+            ));
+        };
+        let error = BootError::Link(LinkError::Violation(problem));
+        Err(self.stillborn(worker, error, progress.stage).await)
+    }
+
+    /// The error of a process that did not become a worker, once it is gone.
+    async fn stillborn(
+        &self,
+        worker: Unborn,
+        error: BootError,
+        stage: &'static str,
+    ) -> LaunchError {
+        match error {
+            BootError::Failed(failure) => {
+                worker
+                    .autopsy(boot::failed(&self.recipe.boot.adapter, *failure))
+                    .await
+            }
+            BootError::Arguments(error) => boot::unfit_arguments(&error),
+            BootError::Link(LinkError::Closed) => worker.ended(stage).await,
+            BootError::Link(LinkError::Violation(detail)) => {
+                worker.handle().violation(&detail);
+                worker
+                    .autopsy(LaunchError::new(LaunchErrorKind::Protocol(detail)))
+                    .await
+            }
+        }
+    }
+
+    fn hello(&self, label: &str) -> Vec<u8> {
+        let hello = HostHello {
+            protocol: PROTOCOL,
+            features: [],
+            worker: label,
+            lanes: self.lanes,
+        };
+        serde_json::to_vec(&hello).expect("a message of strings and numbers")
+    }
+}
+
+/// The limit of a launch: a little less than the pool's own, which knows nothing of stages and last words.
+fn limit(cx: &LaunchContext) -> Duration {
+    cx.timeout
+        .saturating_sub((cx.timeout / 20).min(Duration::from_millis(200)))
+}
+
+fn cannot_connect(label: &str, error: io::Error) -> LaunchError {
+    boot::cannot_start(format!("worker {label}"), error)
+}
