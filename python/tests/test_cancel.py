@@ -160,6 +160,33 @@ def test_a_cancellation_may_overtake_its_call(worker: Start, lanes: int) -> None
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
+def test_a_call_sent_ahead_is_cancelled_without_the_one_in_progress(worker: Start, lanes: int) -> None:
+    it = worker(ADAPTER, lanes=lanes)
+    first = it.start("busy")
+    begun(it)
+    ahead = it.start("busy")
+    it.cancel(ahead)
+    for other in range(1000, 1500):
+        it.cancel(other)
+    assert it.sync()["busy"][0] == first
+    assert cancelled(it, first)["kind"] == "cancelled"
+    assert it.finish(ahead).json["kind"] == "cancelled"
+    it.sync()
+    assert "begun" not in it.texts("stdout")
+
+
+def test_a_call_sent_ahead_is_answered_before_stopping(worker: Start) -> None:
+    it = worker(ADAPTER)
+    first = it.start("busy")
+    begun(it)
+    ahead = it.start("ping")
+    it.stop()
+    assert cancelled(it, first)["kind"] == "cancelled"
+    assert it.finish(ahead).json == "pong"
+    assert it.host.exited()["code"] == 0
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
 def test_cancelling_what_is_over_changes_nothing(worker: Start, lanes: int) -> None:
     it = worker(ADAPTER, lanes=lanes)
     assert it.call("ping") == "pong"

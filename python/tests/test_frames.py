@@ -119,3 +119,10 @@ def test_descriptors_stay_with_their_frame(pair: Any) -> None:
             os.close(descriptor)
     ours.close()
     assert link.read() is None
+
+
+def test_a_peer_that_left_without_reading_is_simply_gone(pair: Any) -> None:
+    ours, theirs = pair
+    theirs.sendall(b"unread")
+    ours.close()
+    assert DescriptorLink(theirs).read() is None

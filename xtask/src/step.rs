@@ -85,11 +85,6 @@ impl Steps {
         self.slow.push((time, name.to_owned()));
     }
 
-    /// Says that a step was left out, and why.
-    pub(crate) fn skip(name: &str, why: &str) {
-        println!("\n==> {name}: left out: {why}");
-    }
-
     fn nothing_left(&self) -> Result<()> {
         let left = leftover::wait_until_gone(&self.marker, Duration::from_secs(2));
         let mut list = String::new();

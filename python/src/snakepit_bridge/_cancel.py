@@ -11,10 +11,11 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from typing import Any, Callable, Mapping, Sequence
 
 from ._api import Cancelled
+
+_MAX_EARLY = 4096
 
 
 class Gate:
@@ -95,7 +96,10 @@ class Gate:
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs here or will."""
-        self.early.append(ident)
+        early = self.early
+        early[ident] = None
+        if len(early) > _MAX_EARLY:
+            del early[next(iter(early))]
         if self.running == ident:
             self.requested = ident
             self._interrupt(ident)

@@ -176,7 +176,10 @@ class DescriptorLink:
         header = b""
         space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4)
         while len(header) < HEADER_SIZE:
-            data, ancillary, _flags, _address = self.sock.recvmsg(HEADER_SIZE - len(header), space, _CLOEXEC)
+            try:
+                data, ancillary, _flags, _address = self.sock.recvmsg(HEADER_SIZE - len(header), space, _CLOEXEC)
+            except ConnectionResetError:  # the peer left without reading all we sent: gone all the same
+                data, ancillary = b"", []
             for level, kind, payload in ancillary:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                     received = array.array("i")

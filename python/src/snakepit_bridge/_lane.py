@@ -87,7 +87,7 @@ class Lane:
         call = gate.call
         functions = self.functions
         out, err = _output.STDOUT.partial, _output.STDERR.partial
-        while not self.stopping:
+        while not self.stopping or self._has_more():
             kind, flags, codec, ident, body, owned = read()
             if kind != CALL:
                 self._between_calls(kind, flags, codec, ident, body)
@@ -118,6 +118,12 @@ class Lane:
                 # Arguments may be large, and the next call far away.
                 prepared = args = kwargs = body = None  # type: ignore[assignment]
             self._finish()
+
+    def _has_more(self) -> bool:
+        """Whether the host sent a call ahead before it said STOP: that is to be answered too."""
+        poll = select.poll()
+        poll.register(self.link.sock, select.POLLIN)
+        return self.link.read_ahead or bool(poll.poll(0))
 
     def _finish(self) -> None:
         self._last = self.gate.running

@@ -1,4 +1,5 @@
-//! Runs the real binary against real interpreters: what people type, what they read, and that nothing is left.
+//! Runs the real binary against real interpreters: what people type, what they read, and that
+//! nothing is left.
 
 mod bad_input;
 mod bad_workers;

@@ -1,7 +1,7 @@
 //! A YAML text as a tree that knows where each node came from. Knows no key's meaning.
 //!
-//! The tree holds structure only. Scalars stay in the text and are read in place ([`locate::read`]),
-//! as the type that is asked for: an environment variable `1.10` stays `1.10`.
+//! The tree holds structure only. Scalars stay in the text and are read in place
+//! ([`locate::read`]), as the type that is asked for: an environment variable `1.10` stays `1.10`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::de::{
 use super::locate::{self, Place, Position, Spot};
 use super::report::Finding;
 
-/// More nodes than this, aliases counted as often as they are used, are taken for an attack or a mistake.
+/// More nodes than this are taken for a mistake. Aliases count as often as they are used.
 const MOST_NODES: usize = 100_000;
 
 /// A node.
@@ -203,7 +203,7 @@ fn merge(context: &Context, node: Node, into: &mut Vec<Entry>) {
     }
 }
 
-/// What the parser has against a text. Its message is `did not find ... at line 3 column 5, while ...`.
+/// What the parser has against a text. It says `did not find ... at line 3 column 5, while ...`.
 pub(crate) fn syntax_error(text: &str, error: &serde_yaml::Error) -> Finding {
     let mut message = error.to_string();
     let Some(mut position) = locate::position_of(error) else {

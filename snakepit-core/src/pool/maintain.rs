@@ -18,7 +18,10 @@ impl Shared {
         // Spawned without the lock: a runtime that is shutting down drops the task at once, which takes the lock.
         let task = self
             .runtime
-            .spawn(live(Arc::downgrade(self), worker))
+            .spawn(live(Registration {
+                shared: Arc::downgrade(self),
+                worker,
+            }))
             .abort_handle();
         let called_off = {
             let mut state = self.state.lock();
@@ -124,11 +127,10 @@ impl Drop for Registration {
 }
 
 /// The life of one worker.
-async fn live(shared: Weak<Shared>, id: WorkerId) {
-    let _registration = Registration {
-        shared: Weak::clone(&shared),
-        worker: id,
-    };
+///
+/// The registration is an argument, so that a task aborted before it first runs is struck off, too.
+async fn live(registration: Registration) {
+    let (shared, id) = (Weak::clone(&registration.shared), registration.worker);
     let Some((launch, timeout)) = shared.upgrade().map(|shared| prepare(&shared, id)) else {
         return;
     };

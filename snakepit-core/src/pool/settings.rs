@@ -1,4 +1,5 @@
-//! The numbers a pool is run by. Plain data: knows neither where they came from nor what obeys them.
+//! The numbers a pool is run by. Plain data: knows neither where they came from nor what obeys
+//! them.
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -10,7 +11,8 @@ use std::time::Duration;
 /// use std::time::Duration;
 /// use snakepit_core::PoolSettings;
 ///
-/// let settings = PoolSettings { size: 4, request_timeout: Duration::from_secs(5), ..PoolSettings::default() };
+/// let request_timeout = Duration::from_secs(5);
+/// let settings = PoolSettings { size: 4, request_timeout, ..PoolSettings::default() };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
@@ -24,11 +26,13 @@ pub struct PoolSettings {
     pub request_timeout: Duration,
     /// How long a worker may take to become ready, `startup_timeout`.
     pub startup_timeout: Duration,
-    /// How long an abandoned call may take to let go of its lane before its worker is replaced, `cancel_grace`.
+    /// How long an abandoned call may take to let go of its lane before its worker is replaced,
+    /// `cancel_grace`.
     pub cancel_grace: Duration,
     /// How long a worker may take to stop before it is killed, `stop_grace`.
     pub stop_grace: Duration,
-    /// After how many workers lost to one call that call is given up, `poison_threshold`. At least 1.
+    /// After how many workers lost to one call that call is given up, `poison_threshold`. At least
+    /// 1.
     pub poison_threshold: u32,
 }
 

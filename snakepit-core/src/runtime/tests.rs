@@ -132,3 +132,12 @@ async fn what_cannot_be_started_is_refused_before_anything_starts() {
     assert!(matches!(twice, Err(StartError::DuplicateName { pool }) if pool.as_str() == "a"));
     assert_eq!(profile.launches(), 0);
 }
+
+/// The task of the replacement is aborted before it ever ran, and must be struck off all the same.
+#[tokio::test(start_paused = true)]
+async fn shutdown_right_after_a_worker_was_lost_comes_to_an_end() {
+    let profile = FakeProfile::new();
+    let pit = start([pool("a", &profile)]).await.unwrap();
+    pit.pools()[0].call::<()>("die", ()).await.unwrap_err();
+    timeout(LONG, pit.shutdown()).await.expect("no task is forgotten");
+}

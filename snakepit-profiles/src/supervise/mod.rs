@@ -127,7 +127,8 @@ impl Handle {
                 })
             }
         };
-        if let Some(detail) = self.broken_rule() {
+        // A call that was not sent has no part in what was broken, and may be tried elsewhere.
+        if let (Delivery::MaybeExecuted, Some(detail)) = (delivery, self.broken_rule()) {
             return CallError::Protocol {
                 worker: self.0.label.clone(),
                 detail,

@@ -66,12 +66,17 @@ pub async fn a_busy_worker_is_stopped_after_its_grace(bench: &Bench) {
 pub async fn a_worker_that_is_gone_takes_no_calls(bench: &Bench) {
     let worker = bench.worker().await;
     worker.abort("the test wants it so");
-    worker.exited().await;
+    let report = worker.exited().await;
     let late = one(&*worker, bench.call("echo", Args::positional([1]))).await;
     assert_lost(&late);
     // Nor does anything else wait for ever.
     worker.stop(LONG_GRACE).await;
     worker.abort("once more");
+    assert_eq!(
+        worker.exited().await,
+        report,
+        "an end does not change afterwards"
+    );
 }
 
 pub async fn a_lost_worker_is_replaced(bench: &Bench) {

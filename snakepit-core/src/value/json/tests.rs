@@ -1,6 +1,7 @@
 //! What JSON text values become, and what becomes of JSON text.
 
 use bytes::Bytes;
+use proptest::prelude::*;
 
 use super::{from_json, to_json};
 use crate::value::{Array, Map, Opaque, Value};
@@ -77,4 +78,22 @@ fn nesting_is_bounded() {
     assert!(from_json(&nested(128)).is_ok());
     assert!(from_json(&nested(129)).is_err());
     assert!(from_json(&"[".repeat(1_000_000)).is_err());
+}
+
+proptest! {
+    #[test]
+    fn strings_of_any_length_read_back(text in "[a-z\"\\\\\n\u{1}é]{0,200}") {
+        let value = Value::Str(text);
+        let json = to_json(&value);
+        prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), value.clone());
+        prop_assert_eq!(from_json(&json).unwrap(), value);
+    }
+
+    #[test]
+    fn long_plain_strings_with_one_special_byte_read_back(at in 0_usize..100, length in 100_usize..140) {
+        let mut text = "x".repeat(length);
+        text.insert(at, '"');
+        let value = Value::Str(text);
+        prop_assert_eq!(from_json(&to_json(&value)).unwrap(), value);
+    }
 }
