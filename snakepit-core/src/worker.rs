@@ -96,9 +96,6 @@ impl fmt::Debug for Launched {
 pub struct Hello {
     /// How many calls it runs at the same time. At least 1.
     pub lanes: u16,
-    /// Whether a busy lane takes its next call already, so that the worker need not go to sleep in between. The pool
-    /// makes use of it for calls that take microseconds. See [`Worker::call`].
-    pub takes_ahead: bool,
     /// The operating system's number for it, when it is a process.
     pub process: Option<u32>,
     /// The runtime it runs on, such as `CPython 3.14.0 (free-threaded, GIL off)`.
@@ -208,10 +205,6 @@ pub enum Quiesced {
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// Runs a call on a lane. The pool never runs two calls on one lane at the same time.
-    ///
-    /// If the worker said [`takes_ahead`](Hello::takes_ahead), the pool may hand a lane *one* more call while one is in
-    /// progress, to be run next. Such a call is lost with [`Delivery::NotSent`](crate::Delivery::NotSent) if the worker
-    /// dies during the call before it, and is cancelled like any other.
     ///
     /// Returns [`CallError::WorkerLost`] promptly when the worker dies, from every call in flight.
     ///

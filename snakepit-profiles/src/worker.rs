@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use snakepit_core::error::{CallError, ExitReport};
+use snakepit_core::error::{CallError, ExitReport, RemoteError, RemoteKind};
 use snakepit_core::{
     Call, CallId, Delivery, Hello, LaneId, Launched, Quiesced, Reply, ReplyStream, Value, Worker,
 };
@@ -15,7 +15,7 @@ use crate::bodies;
 use crate::boot::Recipe;
 use crate::codec;
 use crate::frame::{FREE_CHUNKS, Frame, Kind};
-use crate::lane::{Fault, Lane, Lease, Outgoing, Owed};
+use crate::lane::{Fault, Lane, Lease};
 use crate::supervise::{self, Handle};
 
 /// Chunks a consumer takes before the worker is granted as many. Half of what may be under way: fewer grants than one
@@ -43,7 +43,6 @@ impl ProcessWorker {
     ) -> Launched {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
-        hello.takes_ahead = message.takes_ahead();
         hello.runtime = message.python.describe();
         hello.commands = message.commands().into();
         hello.launch = launch;
@@ -62,54 +61,17 @@ impl ProcessWorker {
         self.handle.lanes().get(lane.index())
     }
 
-    fn encode(&self, call: &Call, out: &mut Outgoing) -> Result<(), CallError> {
-        bodies::call(call, self.max_payload, out).map_err(|source| CallError::Encode {
-            command: call.command.to_string(),
-            source,
-        })
-    }
-
-    /// Takes the lane and sends the call; if another call is in progress there, sends the call behind it and waits for
-    /// its turn.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the call to [`cancel`](Worker::cancel).
-    async fn start<L>(&self, lane: L, call: &Call) -> Result<Lease<L>, CallError>
-    where
-        L: std::ops::Deref<Target = Lane> + Clone,
-    {
-        let id = call.id.get();
-        if let Some(lease) = Lane::turn(lane.clone(), id, false) {
-            return self.begin(lease, call).await;
-        }
-        let mut out = Outgoing::default();
-        self.encode(call, &mut out)?;
-        let sent = !call.stream && lane.send_ahead(id, &mut out);
-        loop {
-            let changed = lane.changed();
-            match Lane::turn(lane.clone(), id, sent) {
-                Some(lease) if sent && !lease.is_broken() => return Ok(lease),
-                Some(lease) => return self.begin(lease, call).await,
-                None => {}
-            }
-            tokio::select! {
-                () = changed => {}
-                // Its turn never came, so it was never run.
-                _ = self.handle.exited() => return Err(self.handle.lost(Delivery::NotSent).await),
-            }
-        }
-    }
-
-    /// Sends a call on a lane that is free, or finds that the lane is broken.
-    async fn begin<L>(&self, mut lease: Lease<L>, call: &Call) -> Result<Lease<L>, CallError>
+    /// Sends a call.
+    async fn start<L>(&self, mut lease: Lease<L>, call: &Call) -> Result<Lease<L>, CallError>
     where
         L: std::ops::Deref<Target = Lane>,
     {
-        if lease.is_broken() {
-            drop(lease);
-            return Err(self.handle.lost(Delivery::NotSent).await);
-        }
-        self.encode(call, lease.outgoing())?;
+        bodies::call(call, self.max_payload, lease.outgoing()).map_err(|source| {
+            CallError::Encode {
+                command: call.command.to_string(),
+                source,
+            }
+        })?;
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {
@@ -124,26 +86,22 @@ impl ProcessWorker {
         }
     }
 
-    /// Waits until an abandoned call is the one whose answer is due. `Err` is what to report instead.
-    async fn reclaim<'a>(&self, lane: &'a Lane, id: u64) -> Result<Lease<&'a Lane>, Quiesced> {
-        let mut asked = false;
-        loop {
-            let changed = lane.changed();
-            match Lane::reclaim(lane, id) {
-                Owed::Now(lease) => return Ok(lease),
-                Owed::No => return Err(Quiesced::Clean),
-                Owed::Broken => return Err(Quiesced::Stuck),
-                Owed::Later if !asked => {
-                    // Now, so that the worker skips it when it gets there.
-                    self.handle.send_cancel(id);
-                    asked = true;
-                }
-                Owed::Later => {}
+    /// Takes a lane for a call.
+    async fn free<L>(&self, lane: Option<L>) -> Result<Lease<L>, CallError>
+    where
+        L: std::ops::Deref<Target = Lane>,
+    {
+        match lane.and_then(Lease::take) {
+            Some(lease) if lease.is_free() => Ok(lease),
+            Some(lease) if lease.is_broken() => {
+                drop(lease);
+                Err(self.handle.lost(Delivery::NotSent).await)
             }
-            tokio::select! {
-                () = changed => {}
-                _ = self.handle.exited() => return Err(Quiesced::Stuck),
-            }
+            // A pool that keeps its promise never comes here. One that does not gets no wrong answers.
+            _ => Err(CallError::Remote(Box::new(RemoteError::new(
+                RemoteKind::Expired,
+                "the lane is in use",
+            )))),
         }
     }
 }
@@ -177,20 +135,21 @@ fn remote(handle: &Handle, frame: &Frame) -> CallError {
 #[async_trait]
 impl Worker for ProcessWorker {
     async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError> {
-        let Some(lane) = self.lane(lane) else {
-            return Err(self.handle.lost(Delivery::NotSent).await);
-        };
         if call.stream {
-            let lease = self.start(Arc::clone(lane), &call).await?;
+            let lease = self.free(self.lane(lane).cloned()).await?;
+            let lease = self.start(lease, &call).await?;
             let handle = self.handle.clone();
-            let chunks = Chunks {
-                lease,
-                handle,
-                taken: 0,
-            };
-            return Ok(Reply::Stream(chunks.into_stream()));
+            return Ok(Reply::Stream(
+                Chunks {
+                    lease,
+                    handle,
+                    taken: 0,
+                }
+                .into_stream(),
+            ));
         }
-        let mut lease = self.start(&**lane, &call).await?;
+        let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
+        let mut lease = self.start(lease, &call).await?;
         let answer = lease.answer().await;
         drop(lease);
         match answer {
@@ -203,13 +162,15 @@ impl Worker for ProcessWorker {
     }
 
     async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
-        let Some(lane) = self.lane(lane) else {
-            return Quiesced::Clean;
+        let Some(mut lease) = self.lane(lane).and_then(|lane| Lease::take(&**lane)) else {
+            return Quiesced::Stuck; // whoever called has not let go
         };
-        let mut lease = match self.reclaim(lane, call.get()).await {
-            Ok(lease) => lease,
-            Err(outcome) => return outcome,
-        };
+        match lease.abandoned() {
+            None if lease.is_broken() => return Quiesced::Stuck,
+            None => return Quiesced::Clean,
+            Some(id) if id != call.get() => return Quiesced::Stuck,
+            Some(_) => {}
+        }
         let result = timeout(grace, async {
             let mut patience = INSIST;
             loop {

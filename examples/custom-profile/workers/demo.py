@@ -43,12 +43,13 @@ def failed(kind, message):
 
 
 def run(call):
-    if call["command"] == "session":
-        return answer(value=call["session"])
-    command = COMMANDS.get(call["command"])
-    if command is None:
-        return failed("unknown_command", f"no command is named `{call['command']}`")
-    answer(value=command(*call["args"], **call["kwargs"]))
+    name = call["command"]
+    if name == "session":
+        answer(value=call["session"])
+    elif name in COMMANDS:
+        answer(value=COMMANDS[name](*call["args"], **call["kwargs"]))
+    else:
+        failed("unknown_command", f"no command is named `{name}`")
 
 
 answer(commands=[*COMMANDS, "session"])

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 PROTOCOL = 1
-FEATURES = ("stream", "cancel", "ahead")
+FEATURES = ("stream", "cancel")
 DEFAULT_MAX_FRAME = 64 * 1024 * 1024
 
 HEADER = struct.Struct("<IBBBBQ")

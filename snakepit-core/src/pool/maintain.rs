@@ -160,8 +160,8 @@ async fn live(registration: Registration) {
         return;
     };
     let hello = Arc::new(hello);
-    let (lanes, ahead, took) = (hello.lanes, hello.takes_ahead, started.elapsed());
-    strong.step_with(Input::Launched { worker: id, lanes, ahead }, |state| {
+    let (lanes, took) = (hello.lanes, started.elapsed());
+    strong.step_with(Input::Launched { worker: id, lanes }, |state| {
         // The scheduler may have dropped this worker while it was being launched.
         state.sched.worker(id)?;
         let (worker, hello) = (Arc::clone(&worker), Arc::clone(&hello));

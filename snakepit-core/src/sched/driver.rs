@@ -34,7 +34,7 @@ impl SchedulerDriver {
         driver.on(Input::Tick);
         let launched: Vec<_> = driver.sched.workers().map(|status| status.worker).collect();
         for worker in launched {
-            driver.on(Input::Launched { worker, lanes, ahead: false });
+            driver.on(Input::Launched { worker, lanes });
         }
         for _ in 0..workers * usize::from(lanes) + queued {
             driver.arrive();

@@ -83,8 +83,8 @@ pub(crate) enum Input {
     Finished(CallId),
     /// An abandoned call let go of its lane, or never will.
     Quiesced(CallId, Quiesced),
-    /// A worker is ready; `ahead` says that a busy lane of it takes the next call already.
-    Launched { worker: WorkerId, lanes: u16, ahead: bool },
+    /// A worker is ready.
+    Launched { worker: WorkerId, lanes: u16 },
     /// A worker did not become ready.
     LaunchFailed { worker: WorkerId, permanent: bool },
     /// A worker is gone.
@@ -106,7 +106,7 @@ pub(crate) enum Input {
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Run the call on this lane: now, or as soon as the call that is there is done.
+    /// Run the call on this lane.
     Grant {
         call: CallId,
         worker: WorkerId,

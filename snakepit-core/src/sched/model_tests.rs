@@ -118,16 +118,7 @@ impl Model {
             .values()
             .filter(|place| **place == (worker, lane))
             .count();
-        if takes_ahead(worker) && sharing == 2 {
-            let free = if bound {
-                self.free_lanes_of(worker)
-            } else {
-                self.free_lanes()
-            };
-            assert_eq!(free, 0, "{call} waits behind another beside a free lane");
-        } else {
-            assert_eq!(sharing, 1, "lane {lane} of {worker} runs {sharing} calls");
-        }
+        assert_eq!(sharing, 1, "lane {lane} of {worker} runs two calls");
         if !bound {
             let overtaken = self.waiting.iter().find(|(other, (rank, other_bound))| {
                 !other_bound && (*rank > priority || (*rank == priority && **other < call))
@@ -141,13 +132,10 @@ impl Model {
             .alive
             .iter()
             .filter(|(worker, _)| !self.draining.contains(worker) && !self.ended.contains(worker));
-        open.map(|(worker, _)| self.free_lanes_of(*worker)).sum()
-    }
-
-    fn free_lanes_of(&self, worker: WorkerId) -> usize {
-        let places = self.running.values().filter(|(at, _)| *at == worker);
-        let used: BTreeSet<_> = places.map(|(_, lane)| lane).collect();
-        usize::from(self.alive[&worker]) - used.len()
+        open.map(|(worker, lanes)| {
+            usize::from(*lanes) - self.running.values().filter(|(at, _)| at == worker).count()
+        })
+        .sum()
     }
 
     fn check(&self, sched: &Scheduler) {
@@ -171,11 +159,6 @@ impl Model {
             "more workers than wanted"
         );
     }
-}
-
-/// Every other worker takes calls ahead; calls are quick until time passes.
-fn takes_ahead(worker: WorkerId) -> bool {
-    worker.get() % 2 == 0
 }
 
 fn pick<T: Copy>(items: impl IntoIterator<Item = T>, index: usize) -> Option<T> {
@@ -261,7 +244,6 @@ fn play(bench: &mut Bench, model: &mut Model, op: &Op) {
             Input::Launched {
                 worker,
                 lanes: *lanes,
-                ahead: takes_ahead(worker),
             }
         }
         Op::FailLaunch(index) => {

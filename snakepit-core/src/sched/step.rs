@@ -25,7 +25,7 @@ impl Scheduler {
                     self.condemn(running.worker, RetireReason::Stuck, now, out);
                 }
             }
-            Input::Launched { worker, lanes, ahead } => self.launched(worker, lanes, ahead, now, out),
+            Input::Launched { worker, lanes } => self.launched(worker, lanes, now, out),
             Input::LaunchFailed { worker, permanent } => {
                 self.launch_failed(worker, permanent, now, out);
             }
@@ -84,9 +84,6 @@ impl Scheduler {
             .and_then(|(session, affinity)| Some((self.bound_to(session, now)?, *affinity)));
         let choice = match bound {
             Some((worker, _)) if self.workers.is_open(worker) => Some(worker),
-            Some((worker, Affinity::StrictQueue)) if self.workers.is_open_ahead(worker) => {
-                Some(worker)
-            }
             Some((_, Affinity::StrictFailFast)) => {
                 out.push(Action::Reject {
                     call,
@@ -95,7 +92,7 @@ impl Scheduler {
                 return;
             }
             Some((_, Affinity::StrictQueue)) => None,
-            Some((_, Affinity::Hint)) | None => self.best_place(),
+            Some((_, Affinity::Hint)) | None => self.workers.best_open(),
         };
         if let Some(worker) = choice {
             self.grant(call, session.as_ref(), worker, now, out);
@@ -135,7 +132,7 @@ impl Scheduler {
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        let Some(lane) = self.workers.take_lane(worker, call, now) else {
+        let Some(lane) = self.workers.take_lane(worker) else {
             debug_assert!(false, "granted a lane of worker {worker}, which has none");
             return;
         };
@@ -165,7 +162,7 @@ impl Scheduler {
         let Some(Running { worker, lane, .. }) = self.running.remove(&call) else {
             return;
         };
-        self.workers.free_lane(worker, lane, call, now);
+        self.workers.free_lane(worker, lane, now);
         if self.backoff.failures() > 0 && !self.backoff.gave_up() {
             self.backoff.worked();
         }
@@ -191,15 +188,8 @@ impl Scheduler {
         }
     }
 
-    fn launched(
-        &mut self,
-        worker: WorkerId,
-        lanes: u16,
-        ahead: bool,
-        now: Instant,
-        out: &mut Vec<Action>,
-    ) {
-        if self.workers.make_ready(worker, lanes.max(1), ahead, now) {
+    fn launched(&mut self, worker: WorkerId, lanes: u16, now: Instant, out: &mut Vec<Action>) {
+        if self.workers.make_ready(worker, lanes.max(1), now) {
             self.fill(worker, now, out);
             self.settle(now, out);
         }
@@ -300,20 +290,9 @@ impl Scheduler {
         }
     }
 
-    /// Where a call that is bound to no worker should go, if anywhere: a free lane, else a place ahead on a quick one.
-    fn best_place(&self) -> Option<WorkerId> {
-        self.workers
-            .best_open()
-            .or_else(|| self.workers.best_open_ahead())
-    }
-
-    fn has_place(&self, worker: WorkerId) -> bool {
-        self.workers.is_open(worker) || self.workers.is_open_ahead(worker)
-    }
-
-    /// Gives waiting calls to one worker.
+    /// Gives waiting calls to the free lanes of one worker.
     fn fill(&mut self, worker: WorkerId, now: Instant, out: &mut Vec<Action>) {
-        while self.has_place(worker) {
+        while self.workers.is_open(worker) {
             let Some((call, waiting)) = self.queue.pop_for(worker) else {
                 return;
             };
@@ -332,7 +311,7 @@ impl Scheduler {
                 _ => None,
             };
             let home = home.unwrap_or(worker);
-            if self.has_place(home) {
+            if self.workers.is_open(home) {
                 self.grant(call, waiting.session.as_ref(), home, now, out);
             } else {
                 self.queue.push(call, waiting, Some(home));
@@ -347,7 +326,7 @@ impl Scheduler {
         }
         // Calls given back by a worker that is gone may fit on lanes that were free all along.
         while !self.queue.is_empty() {
-            let Some(worker) = self.best_place() else {
+            let Some(worker) = self.workers.best_open() else {
                 break;
             };
             let before = self.queue.len();

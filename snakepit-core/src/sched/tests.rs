@@ -47,7 +47,7 @@ impl Bench {
         let launching: Vec<_> = self.with_state(WorkerState::Launching);
         launching
             .into_iter()
-            .flat_map(|worker| self.on(Input::Launched { worker, lanes, ahead: false }))
+            .flat_map(|worker| self.on(Input::Launched { worker, lanes }))
             .collect()
     }
 
@@ -439,48 +439,4 @@ fn closing_rejects_what_waits_stops_the_idle_and_kills_the_busy() {
     );
     assert_eq!(launches(&bench.on(Input::Exited(busy))), 0);
     assert_eq!(refused(&bench.arrive().1), [Refusal::Closed]);
-}
-
-#[test]
-fn a_quick_lane_takes_one_call_ahead_and_a_slow_one_none() {
-    let mut bench = Bench::new(1, 10);
-    let worker = bench.with_state(WorkerState::Launching)[0];
-    bench.on(Input::Launched {
-        worker,
-        lanes: 1,
-        ahead: true,
-    });
-    let (first, _) = bench.arrive();
-    assert_eq!(bench.arrive().1, [], "nobody knows yet how quick it is");
-    let second = granted(&bench.on(Input::Finished(first)));
-    let (third, actions) = bench.arrive();
-    assert_eq!(granted(&actions), [third], "handed over ahead");
-    let (fourth, actions) = bench.arrive();
-    assert_eq!(actions, [], "but only one");
-    assert_eq!(granted(&bench.on(Input::Finished(second[0]))), [fourth]);
-    bench.now += Duration::from_millis(1);
-    bench.on(Input::Finished(third));
-    assert_eq!(bench.arrive().1, [], "one slow call ends it");
-}
-
-#[test]
-fn a_call_handed_over_ahead_can_leave_first() {
-    let mut bench = Bench::new(1, 10);
-    let worker = bench.with_state(WorkerState::Launching)[0];
-    bench.on(Input::Launched {
-        worker,
-        lanes: 1,
-        ahead: true,
-    });
-    let (warm_up, _) = bench.arrive();
-    bench.on(Input::Finished(warm_up));
-    let (current, _) = bench.arrive();
-    let (ahead, _) = bench.arrive();
-    let actions = bench.on(Input::Abandoned(ahead));
-    assert!(matches!(actions[..], [Action::Cancel { call, .. }] if call == ahead), "{actions:?}");
-    bench.on(Input::Quiesced(ahead, Quiesced::Clean));
-    assert_eq!(bench.sched.running(), 1);
-    bench.on(Input::Finished(current));
-    assert!(bench.sched.is_idle());
-    assert!(bench.sched.workers().all(|status| status.busy == 0));
 }

@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::event::RetireReason;
-use crate::ids::{CallId, LaneId, WorkerId};
+use crate::ids::{LaneId, WorkerId};
 
 /// Where a worker is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,20 +33,10 @@ pub(crate) struct WorkerStatus {
     pub(crate) retiring: bool,
 }
 
-/// A lane's calls.
-#[derive(Debug)]
-struct Lane {
-    current: Option<CallId>,
-    /// The call it runs next: handed over while `current` runs.
-    ahead: Option<CallId>,
-    /// When `current` had the lane to itself.
-    since: Instant,
-}
-
 #[derive(Debug)]
 struct Slot {
     state: WorkerState,
-    lanes: Vec<Lane>,
+    lanes: usize,
     /// Free lanes, the most recently used last.
     free: Vec<LaneId>,
     served: u64,
@@ -56,52 +46,19 @@ struct Slot {
     idle_since: Option<Instant>,
     /// Why it will drain once a replacement is ready.
     retire: Option<RetireReason>,
-    /// Whether its lanes take a call ahead.
-    takes_ahead: bool,
-    pace: Pace,
-    ahead: usize,
 }
 
 impl Slot {
     fn busy(&self) -> usize {
-        self.lanes.len() - self.free.len()
+        self.lanes - self.free.len()
     }
 
     fn rank(&self, worker: WorkerId) -> Rank {
-        (self.busy() + self.ahead, Reverse(self.freed), worker)
+        (self.busy(), Reverse(self.freed), worker)
     }
 
     fn is_open(&self) -> bool {
         self.state == WorkerState::Ready && !self.free.is_empty()
-    }
-
-    fn is_open_ahead(&self) -> bool {
-        self.state == WorkerState::Ready
-            && self.takes_ahead
-            && self.pace.is_quick()
-            && self.free.is_empty()
-            && self.ahead < self.lanes.len()
-    }
-}
-
-/// How long calls take on a worker lately: up at once, down slowly, so that one long call ends handing over ahead.
-#[derive(Clone, Copy, Debug)]
-struct Pace(Option<Duration>);
-
-impl Pace {
-    /// A call handed over ahead waits for the one before it even if another lane becomes free, so this bounds what it
-    /// can lose. It gains a wake-up of both sides, some 10 us.
-    const QUICK: Duration = Duration::from_micros(200);
-
-    fn is_quick(self) -> bool {
-        self.0.is_some_and(|pace| pace <= Self::QUICK)
-    }
-
-    fn learn(&mut self, took: Duration) {
-        self.0 = Some(match self.0 {
-            Some(pace) if took < pace => (pace * 7 + took) / 8,
-            _ => took,
-        });
     }
 }
 
@@ -114,8 +71,6 @@ pub(super) struct Workers {
     slots: BTreeMap<WorkerId, Slot>,
     /// Ready workers with a free lane.
     open: BTreeSet<Rank>,
-    /// Quick workers without one, that take a call ahead.
-    open_ahead: BTreeSet<Rank>,
     freed: u64,
     launching: usize,
     serving: usize,
@@ -154,7 +109,7 @@ impl Workers {
         Some(WorkerStatus {
             worker,
             state: slot.state,
-            lanes: slot.lanes.len(),
+            lanes: slot.lanes,
             busy: slot.busy(),
             served: slot.served,
             ready_at: slot.ready_at,
@@ -183,42 +138,34 @@ impl Workers {
         self.launching += 1;
         let slot = Slot {
             state: WorkerState::Launching,
-            lanes: Vec::new(),
+            lanes: 0,
             free: Vec::new(),
             served: 0,
             freed: 0,
             ready_at: None,
             idle_since: None,
             retire: None,
-            takes_ahead: false,
-            pace: Pace(None),
-            ahead: 0,
         };
         self.slots.insert(worker, slot);
     }
 
     /// Makes a launching worker ready. False if it is not launching.
-    pub(super) fn make_ready(
-        &mut self,
-        worker: WorkerId,
-        lanes: u16,
-        takes_ahead: bool,
-        now: Instant,
-    ) -> bool {
-        let Some(slot) = self.slots.get_mut(&worker) else { return false };
-        if slot.state != WorkerState::Launching {
+    pub(super) fn make_ready(&mut self, worker: WorkerId, lanes: u16, now: Instant) -> bool {
+        let Some(slot) = self
+            .slots
+            .get_mut(&worker)
+            .filter(|slot| slot.state == WorkerState::Launching)
+        else {
             return false;
-        }
+        };
         slot.state = WorkerState::Ready;
-        let unused = || Lane { current: None, ahead: None, since: now };
-        slot.lanes = std::iter::repeat_with(unused).take(lanes.into()).collect();
+        slot.lanes = lanes.into();
         slot.free = (0..lanes).rev().map(LaneId::new).collect();
         slot.ready_at = Some(now);
         slot.idle_since = Some(now);
-        slot.takes_ahead = takes_ahead;
         self.launching -= 1;
         self.serving += 1;
-        self.file(worker);
+        self.open.insert(slot.rank(worker));
         true
     }
 
@@ -239,7 +186,6 @@ impl Workers {
 
     /// Moves a worker on to draining or stopping.
     pub(super) fn move_to(&mut self, worker: WorkerId, state: WorkerState) {
-        self.unfile(worker);
         let Some(slot) = self.slots.get_mut(&worker) else {
             return;
         };
@@ -248,6 +194,7 @@ impl Workers {
             WorkerState::Ready => self.serving -= 1,
             WorkerState::Draining | WorkerState::Stopping => {}
         }
+        self.open.remove(&slot.rank(worker));
         self.retiring.remove(&worker);
         slot.state = state;
     }
@@ -262,15 +209,6 @@ impl Workers {
     /// The worker the next call should go to.
     pub(super) fn best_open(&self) -> Option<WorkerId> {
         self.open.first().map(|(_, _, worker)| *worker)
-    }
-
-    /// The worker that should be handed the next call ahead, when no lane is free.
-    pub(super) fn best_open_ahead(&self) -> Option<WorkerId> {
-        self.open_ahead.first().map(|(_, _, worker)| *worker)
-    }
-
-    pub(super) fn is_open_ahead(&self, worker: WorkerId) -> bool {
-        self.slots.get(&worker).is_some_and(Slot::is_open_ahead)
     }
 
     /// The serving worker whose loss costs least: the one with the fewest calls, the youngest among equals.
@@ -291,80 +229,33 @@ impl Workers {
             .map(|(worker, _)| *worker)
     }
 
-    /// Takes a free lane of a ready worker, or else a place ahead on a busy one.
-    pub(super) fn take_lane(
-        &mut self,
-        worker: WorkerId,
-        call: CallId,
-        now: Instant,
-    ) -> Option<LaneId> {
-        self.unfile(worker);
-        let slot = self.slots.get_mut(&worker)?;
-        let taken = if slot.is_open() {
-            slot.free.pop().inspect(|lane| {
-                slot.idle_since = None;
-                slot.lanes[lane.index()] = Lane { current: Some(call), ahead: None, since: now };
-            })
-        } else if slot.is_open_ahead() {
-            // The lane that has worked longest is done first.
-            let places = slot.lanes.iter_mut().zip(0..).filter(|(lane, _)| lane.ahead.is_none());
-            places.min_by_key(|(lane, _)| lane.since).map(|(lane, index)| {
-                lane.ahead = Some(call);
-                slot.ahead += 1;
-                LaneId::new(index)
-            })
-        } else {
-            None
+    /// Takes a free lane of a ready worker.
+    pub(super) fn take_lane(&mut self, worker: WorkerId) -> Option<LaneId> {
+        let slot = self.slots.get_mut(&worker).filter(|slot| slot.is_open())?;
+        self.open.remove(&slot.rank(worker));
+        let lane = slot.free.pop()?;
+        slot.idle_since = None;
+        if slot.is_open() {
+            self.open.insert(slot.rank(worker));
+        }
+        Some(lane)
+    }
+
+    /// Gives a lane back.
+    pub(super) fn free_lane(&mut self, worker: WorkerId, lane: LaneId, now: Instant) {
+        let Some(slot) = self.slots.get_mut(&worker) else {
+            return;
         };
-        self.file(worker);
-        taken
-    }
-
-    /// Takes a call off its lane, which is free then or runs the call that was handed over ahead.
-    pub(super) fn free_lane(&mut self, worker: WorkerId, lane: LaneId, call: CallId, now: Instant) {
-        self.unfile(worker);
-        if let Some(slot) = self.slots.get_mut(&worker) {
-            slot.served += 1;
-            let place = &mut slot.lanes[lane.index()];
-            if place.ahead == Some(call) {
-                place.ahead = None;
-                slot.ahead -= 1;
-            } else {
-                slot.pace.learn(now.saturating_duration_since(place.since));
-                place.current = place.ahead.take();
-                place.since = now;
-                if place.current.is_some() {
-                    slot.ahead -= 1;
-                } else {
-                    self.freed += 1;
-                    slot.freed = self.freed;
-                    slot.free.push(lane);
-                }
-            }
-            if slot.busy() == 0 {
-                slot.idle_since = Some(now);
-            }
+        self.open.remove(&slot.rank(worker));
+        self.freed += 1;
+        slot.freed = self.freed;
+        slot.free.push(lane);
+        slot.served += 1;
+        if slot.busy() == 0 {
+            slot.idle_since = Some(now);
         }
-        self.file(worker);
-    }
-
-    /// Takes a worker out of the orders it stands in, before its rank changes.
-    fn unfile(&mut self, worker: WorkerId) {
-        if let Some(slot) = self.slots.get(&worker) {
-            let rank = slot.rank(worker);
-            self.open.remove(&rank);
-            self.open_ahead.remove(&rank);
-        }
-    }
-
-    /// Puts a worker where its rank says.
-    fn file(&mut self, worker: WorkerId) {
-        if let Some(slot) = self.slots.get(&worker) {
-            if slot.is_open() {
-                self.open.insert(slot.rank(worker));
-            } else if slot.is_open_ahead() {
-                self.open_ahead.insert(slot.rank(worker));
-            }
+        if slot.is_open() {
+            self.open.insert(slot.rank(worker));
         }
     }
 }

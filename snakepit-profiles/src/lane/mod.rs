@@ -4,7 +4,6 @@
 //! call that is still running) is the lane's [`State`], which the lease puts back when it is dropped. A state that comes
 //! back busy is an abandoned call: only [`cancel`](Lease::quiesce) makes the lane free again.
 
-mod ahead;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -16,32 +15,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::frame::{Codec, Decoder, Flags, Frame, Header, Kind, Link};
 
-pub(crate) use ahead::Owed;
 pub(crate) use socket::{Outgoing, Socket};
 
 /// One lane of a worker.
 #[derive(Debug)]
 pub(crate) struct Lane {
     socket: Socket,
-    slot: Mutex<Slot>,
-    /// Told whenever the lease comes back.
-    turn: Notify,
+    /// `None` while somebody holds the lease.
+    state: Mutex<Option<Box<State>>>,
     /// The call in progress or 0, for whoever wants to name it. Says nothing about who may use the lane.
     current: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Slot {
-    /// `None` while somebody holds the lease.
-    state: Option<Box<State>>,
-    /// Whether whoever holds the lease has sent a plain call completely, so that another may follow it.
-    followable: bool,
-    /// The call that was sent ahead, until its turn.
-    ahead: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -94,12 +80,7 @@ impl Lane {
         };
         Ok(Self {
             socket: Socket::new(Arc::new(fd))?,
-            slot: Mutex::new(Slot {
-                state: Some(Box::new(state)),
-                followable: false,
-                ahead: None,
-            }),
-            turn: Notify::new(),
+            state: Mutex::new(Some(Box::new(state))),
             current: AtomicU64::new(0),
         })
     }
@@ -126,10 +107,9 @@ pub(crate) struct Lease<L: Deref<Target = Lane>> {
 }
 
 impl<L: Deref<Target = Lane>> Lease<L> {
-    /// Takes the lane, unless somebody has it, in whatever state it is in.
-    #[cfg(test)]
+    /// Takes the lane, unless somebody has it.
     pub(crate) fn take(lane: L) -> Option<Self> {
-        let state = lane.slot.lock().state.take()?;
+        let state = lane.state.lock().take()?;
         Some(Self {
             lane,
             state: Some(state),
@@ -137,7 +117,6 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     }
 
     /// Whether a call may begin.
-    #[cfg(test)]
     pub(crate) fn is_free(&self) -> bool {
         self.state().phase == Phase::Idle
     }
@@ -159,14 +138,12 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     /// # Cancel safety
     /// If dropped, the lane is busy with this call, unless no byte of it has left.
     pub(crate) async fn begin(&mut self, id: u64, stream: bool) -> Result<(), Fault> {
-        debug_assert!(self.state().phase == Phase::Idle);
+        debug_assert!(self.is_free());
         self.lane.current.store(id, Ordering::Relaxed);
         let state = self.state_mut();
         state.phase = Phase::Busy { id, stream };
         state.sending = true;
-        self.flush().await?;
-        self.lane.slot.lock().followable = !stream;
-        Ok(())
+        self.flush().await
     }
 
     /// Whether the call has left completely, so that it may be running.
@@ -223,7 +200,6 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     }
 
     /// The abandoned call, if there is one.
-    #[cfg(test)]
     pub(crate) fn abandoned(&self) -> Option<u64> {
         match self.state().phase {
             Phase::Busy { id, .. } => Some(id),
@@ -278,7 +254,7 @@ impl<L: Deref<Target = Lane>> Lease<L> {
             }
         };
         if last {
-            if !self.state().decoder.is_empty() && self.lane.slot.lock().ahead.is_none() {
+            if !self.state().decoder.is_empty() {
                 return violation(format!("more bytes after the final {}", kind.name()));
             }
             self.settle();
@@ -309,12 +285,7 @@ impl<L: Deref<Target = Lane>> Drop for Lease<L> {
             state.out.clear();
             self.settle();
         }
-        {
-            let mut slot = self.lane.slot.lock();
-            slot.followable = false;
-            slot.state = self.state.take();
-        }
-        self.lane.turn.notify_waiters();
+        *self.lane.state.lock() = self.state.take();
     }
 }
 

@@ -125,12 +125,12 @@ impl Outgoing {
         self.sent > 0
     }
 
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.head.len() + self.buffers.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// Writes what the kernel takes now; true if that was the rest.
-    pub(crate) fn write(&mut self, fd: &OwnedFd) -> io::Result<bool> {
+    fn write(&mut self, fd: &OwnedFd) -> io::Result<bool> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let len = self.len();
         while self.sent < len {

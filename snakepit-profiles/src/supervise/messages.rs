@@ -12,17 +12,10 @@ pub(crate) struct Hello {
     pub(crate) lanes: u16,
     pub(crate) python: Python,
     #[serde(default)]
-    features: Vec<String>,
-    #[serde(default)]
     commands: Vec<CommandMessage>,
 }
 
 impl Hello {
-    /// Whether it takes a call while one is in progress.
-    pub(crate) fn takes_ahead(&self) -> bool {
-        self.features.iter().any(|feature| feature == "ahead")
-    }
-
     /// The commands it offers.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
