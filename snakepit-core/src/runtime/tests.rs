@@ -139,5 +139,7 @@ async fn shutdown_right_after_a_worker_was_lost_comes_to_an_end() {
     let profile = FakeProfile::new();
     let pit = start([pool("a", &profile)]).await.unwrap();
     pit.pools()[0].call::<()>("die", ()).await.unwrap_err();
-    timeout(LONG, pit.shutdown()).await.expect("no task is forgotten");
+    timeout(LONG, pit.shutdown())
+        .await
+        .expect("no task is forgotten");
 }

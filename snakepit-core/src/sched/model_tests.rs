@@ -171,110 +171,15 @@ fn pick<T: Copy>(items: impl IntoIterator<Item = T>, index: usize) -> Option<T> 
 }
 
 fn play(bench: &mut Bench, model: &mut Model, op: &Op) {
-    let input = match op {
-        Op::Arrive { priority, session } => {
-            let priority =
-                [Priority::Low, Priority::Normal, Priority::High][usize::from(*priority)];
-            let names = ["a", "b", "c", "d"];
-            let modes = [
-                Affinity::Hint,
-                Affinity::StrictQueue,
-                Affinity::StrictFailFast,
-            ];
-            let session =
-                session.map(|(name, mode)| (names[usize::from(name)], modes[usize::from(mode)]));
-            let bound = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
-            let (call, actions) = bench.arrive_with(priority, session);
-            model.waiting.insert(call, (priority, bound));
-            model.apply(&actions);
-            return;
-        }
-        Op::Abandon(index) => {
-            let all = model
-                .waiting
-                .keys()
-                .chain(model.running.keys())
-                .copied()
-                .collect::<BTreeSet<_>>();
-            let Some(call) = pick(all, *index) else {
-                return;
-            };
-            if model.waiting.remove(&call).is_some() {
-                Input::Withdrawn(call)
-            } else {
-                Input::Abandoned(call)
-            }
-        }
-        Op::Finish(index) => {
-            let calls: BTreeSet<_> = model
-                .running
-                .keys()
-                .filter(|call| !model.cancelled.contains(call))
-                .copied()
-                .collect();
-            let Some(call) = pick(calls, *index) else {
-                return;
-            };
-            model.running.remove(&call);
-            Input::Finished(call)
-        }
-        Op::Quiesce(index, clean) => {
-            let calls: BTreeSet<_> = model
-                .cancelled
-                .iter()
-                .filter(|call| model.running.contains_key(call))
-                .copied()
-                .collect();
-            let Some(call) = pick(calls, *index) else {
-                return;
-            };
-            if *clean {
-                model.running.remove(&call);
-                Input::Quiesced(call, Quiesced::Clean)
-            } else {
-                Input::Quiesced(call, Quiesced::Stuck)
-            }
-        }
-        Op::Launch(index, lanes) => {
-            let Some(worker) = pick(model.launching.iter().copied(), *index) else {
-                return;
-            };
-            model.launching.remove(&worker);
-            model.alive.insert(worker, *lanes);
-            Input::Launched {
-                worker,
-                lanes: *lanes,
-            }
-        }
-        Op::FailLaunch(index) => {
-            let Some(worker) = pick(model.launching.iter().copied(), *index) else {
-                return;
-            };
-            model.launching.remove(&worker);
-            Input::LaunchFailed {
-                worker,
-                permanent: false,
-            }
-        }
-        Op::Exit(index) => {
-            let Some(worker) = pick(model.alive.keys().copied(), *index) else {
-                return;
-            };
-            model.alive.remove(&worker);
-            model.running.retain(|_, (at, _)| *at != worker);
-            Input::Exited(worker)
-        }
-        Op::Retire(index) => {
-            let Some(worker) = pick(model.alive.keys().copied(), *index) else {
-                return;
-            };
-            Input::Retire(worker, RetireReason::Policy("ttl".into()))
-        }
-        Op::Resize(target) => Input::Resize(*target),
-        Op::Wait(millis) => {
-            bench.now += Duration::from_millis((*millis).into());
-            Input::Tick
-        }
+    if let Op::Arrive { priority, session } = op {
+        arrive(bench, model, *priority, *session);
+        return;
+    }
+    if let Op::Wait(millis) = op {
+        bench.now += Duration::from_millis((*millis).into());
+    }
+    let Some(input) = model.calls(op).or_else(|| model.workers(op)) else {
+        return;
     };
     let retiring = matches!(op, Op::Retire(_));
     let serving = bench.sched.ready();
@@ -284,6 +189,86 @@ fn play(bench: &mut Bench, model: &mut Model, op: &Op) {
         !retiring || bench.sched.ready() == serving,
         "retiring a worker took capacity away"
     );
+}
+
+fn arrive(bench: &mut Bench, model: &mut Model, priority: u8, session: Option<(u8, u8)>) {
+    let priority = [Priority::Low, Priority::Normal, Priority::High][usize::from(priority)];
+    let names = ["a", "b", "c", "d"];
+    let modes = [
+        Affinity::Hint,
+        Affinity::StrictQueue,
+        Affinity::StrictFailFast,
+    ];
+    let session = session.map(|(name, mode)| (names[usize::from(name)], modes[usize::from(mode)]));
+    let bound = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
+    let (call, actions) = bench.arrive_with(priority, session);
+    model.waiting.insert(call, (priority, bound));
+    model.apply(&actions);
+}
+
+impl Model {
+    /// The input for an operation on a call, if there is a call to do it to.
+    fn calls(&mut self, op: &Op) -> Option<Input> {
+        let cancelled = |call: &CallId| self.cancelled.contains(call);
+        match op {
+            Op::Abandon(index) => {
+                let all: BTreeSet<_> = self.waiting.keys().chain(self.running.keys()).collect();
+                let call = *pick(all, *index)?;
+                Some(match self.waiting.remove(&call) {
+                    Some(_) => Input::Withdrawn(call),
+                    None => Input::Abandoned(call),
+                })
+            }
+            Op::Finish(index) => {
+                let calls: BTreeSet<_> = self.running.keys().filter(|c| !cancelled(c)).collect();
+                let call = *pick(calls, *index)?;
+                self.running.remove(&call);
+                Some(Input::Finished(call))
+            }
+            Op::Quiesce(index, clean) => {
+                let calls: BTreeSet<_> = self.running.keys().filter(|c| cancelled(c)).collect();
+                let call = *pick(calls, *index)?;
+                if *clean {
+                    self.running.remove(&call);
+                    return Some(Input::Quiesced(call, Quiesced::Clean));
+                }
+                Some(Input::Quiesced(call, Quiesced::Stuck))
+            }
+            _ => None,
+        }
+    }
+
+    /// The input for an operation on a worker or on the pool, if there is a worker to do it to.
+    fn workers(&mut self, op: &Op) -> Option<Input> {
+        Some(match op {
+            Op::Launch(index, lanes) => {
+                let worker = pick(self.launching.iter().copied(), *index)?;
+                self.launching.remove(&worker);
+                self.alive.insert(worker, *lanes);
+                let lanes = *lanes;
+                Input::Launched { worker, lanes }
+            }
+            Op::FailLaunch(index) => {
+                let worker = pick(self.launching.iter().copied(), *index)?;
+                self.launching.remove(&worker);
+                let permanent = false;
+                Input::LaunchFailed { worker, permanent }
+            }
+            Op::Exit(index) => {
+                let worker = pick(self.alive.keys().copied(), *index)?;
+                self.alive.remove(&worker);
+                self.running.retain(|_, (at, _)| *at != worker);
+                Input::Exited(worker)
+            }
+            Op::Retire(index) => {
+                let worker = pick(self.alive.keys().copied(), *index)?;
+                Input::Retire(worker, RetireReason::Policy("ttl".into()))
+            }
+            Op::Resize(target) => Input::Resize(*target),
+            Op::Wait(_) => Input::Tick,
+            _ => return None,
+        })
+    }
 }
 
 /// Lets everything come to its end: launches succeed, calls finish, time passes.
