@@ -9,6 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from host import wait_gone
+from snakepit_bridge import _wire as wire
 
 Start = Callable[..., Any]
 
@@ -112,6 +113,16 @@ def test_a_forked_copy_holds_no_connection_and_dies_with_the_worker(it: Any) -> 
     assert it.lanes[0].read() is None
     assert it.control.read() is None
     it.host.exited()
+    wait_gone(child)
+
+
+def test_a_forked_copy_dies_with_a_worker_that_nobody_buries(boot: Start) -> None:
+    host = boot(ADAPTER)
+    host.ready()
+    it = host.launch(kind=wire.BECOME)
+    it.hello()
+    child = it.call("fork_stays")
+    os.kill(host.process.pid, signal.SIGKILL)
     wait_gone(child)
 
 

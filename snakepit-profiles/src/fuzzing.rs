@@ -74,6 +74,9 @@ fn body(frame: &Frame) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     proptest! {
@@ -82,6 +85,21 @@ mod tests {
             super::frames(&data);
             super::value(&data);
             super::hello(&data);
+        }
+    }
+
+    #[test]
+    fn the_seeds_pass() {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        let targets: [(&str, fn(&[u8])); 3] = [
+            ("frames", super::frames),
+            ("values", super::value),
+            ("hello", super::hello),
+        ];
+        for (name, target) in targets {
+            for seed in fs::read_dir(seeds.join(name)).unwrap() {
+                target(&fs::read(seed.unwrap().path()).unwrap());
+            }
         }
     }
 }

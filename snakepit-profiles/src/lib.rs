@@ -27,3 +27,8 @@ pub use process::{LogLevel, ProcessFactory, ProcessProfile, ProcessProfileBuilde
 pub fn registry() -> snakepit_core::Registry {
     snakepit_core::Registry::new().with(ProcessFactory)
 }
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -197,25 +197,11 @@ impl ProfileFactory for ProcessFactory {
         _settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
         let adapter: Option<String> = section.required("adapter");
-        let adapter = adapter.map(|adapter| {
-            let is_file = is_file(&adapter);
-            if is_file {
-                section.resolve(&adapter).display().to_string()
-            } else {
-                adapter
-            }
-        });
+        let adapter = adapter.map(|name| from_base(section, &name, is_file(&name)));
         let python: Option<String> = section.optional("python");
-        let python = python.map(|python| {
-            let is_path = python.contains('/');
-            if is_path {
-                section.resolve(&python).display().to_string()
-            } else {
-                python
-            }
-        });
+        let python = python.map(|name| from_base(section, &name, name.contains('/')));
         let mut builder = ProcessProfile::builder(adapter.unwrap_or_default())
-            .paths([section.base_dir().display().to_string()])
+            .paths([from_base(section, ".", true)])
             .preload(section.or("preload", Vec::<String>::new()))
             .spawn(section.or("spawn", SpawnMode::default()))
             .log_level(section.or("log_level", LogLevel::default()));
@@ -231,6 +217,18 @@ impl ProfileFactory for ProcessFactory {
         }
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
+}
+
+/// A name as it is; a path made absolute, from the folder of the configuration: a host may change its own folder.
+fn from_base(section: &Section<'_>, name: &str, is_path: bool) -> String {
+    if !is_path {
+        return name.to_owned();
+    }
+    let path = section.resolve(name);
+    std::path::absolute(&path)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Whether an adapter is named by a path, and not by the name of a module.

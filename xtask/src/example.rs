@@ -1,21 +1,91 @@
 //! Runs the examples as their readers would.
 
-use crate::project::{Metadata, cargo, root};
+use anyhow::ensure;
+
+use crate::interpreter::Interpreter;
+use crate::project::cargo;
 use crate::step::Steps;
 
-/// One step for each example that is a program; examples that are libraries have tests, run with all others.
-pub(crate) fn run(steps: &mut Steps, metadata: &Metadata, tag: &str) {
-    let examples = root().join("examples");
-    for package in metadata
-        .packages()
-        .filter(|package| package.manifest().starts_with(&examples))
-    {
-        for (kind, option) in [("bin", "--bin"), ("example", "--example")] {
-            for name in package.targets(kind) {
-                let mut command = cargo();
-                command.args(["run", "--quiet", "--package", package.name(), option, name]);
-                steps.command(&format!("example {name} ({tag})"), &mut command);
-            }
+struct Example {
+    folder: &'static str,
+    /// What follows `cargo run --package`.
+    command: &'static [&'static str],
+    /// All it prints.
+    prints: &'static str,
+    /// Whether it takes `--python`: a profile of a third party may know no Python.
+    python: bool,
+}
+
+const EXAMPLES: &[Example] = &[
+    Example {
+        folder: "hello",
+        command: &[
+            "snakepit-cli",
+            "--",
+            "call",
+            "--adapter",
+            "examples/hello/hello.py",
+            "greet",
+            "name=Ada",
+        ],
+        prints: "\"Hello, Ada!\"",
+        python: true,
+    },
+    Example {
+        folder: "custom-profile",
+        command: &[
+            "snakepit-profile-lines",
+            "--",
+            "call",
+            "--profile",
+            "lines",
+            "--adapter",
+            "examples/custom-profile/workers/demo.py",
+            "echo",
+            "\"hi\"",
+        ],
+        prints: "\"hi\"",
+        python: false,
+    },
+];
+
+/// One step for each example; those of a profile of its own have tests besides, run with all others.
+pub(crate) fn run(steps: &mut Steps, interpreter: &Interpreter) {
+    for example in EXAMPLES {
+        let mut command = cargo();
+        command
+            .args(["run", "--quiet", "--package"])
+            .args(example.command);
+        if example.python {
+            command.arg("--python").arg(&interpreter.path);
+        }
+        let name = format!("examples/{} ({})", example.folder, interpreter.tag());
+        steps.output(&name, &mut command, |printed| {
+            ensure!(
+                printed.trim_end() == example.prints,
+                "it printed\n{printed}instead of\n{}",
+                example.prints
+            );
+            Ok(())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::root;
+
+    #[test]
+    fn every_example_is_run() {
+        for entry in std::fs::read_dir(root().join("examples")).expect("there are examples") {
+            let folder = entry.expect("a folder").file_name();
+            let known = EXAMPLES.iter().any(|example| folder == example.folder);
+            assert!(
+                known,
+                "examples/{} is run by nobody: name it here",
+                folder.display()
+            );
         }
     }
 }

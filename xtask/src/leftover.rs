@@ -41,7 +41,7 @@ pub(crate) fn kill(processes: &[Process]) {
 }
 
 /// Every process of a run that is still there. Sees nothing where there is no `/proc`.
-fn find(run: &str) -> Vec<Process> {
+pub(crate) fn find(run: &str) -> Vec<Process> {
     let wanted = format!("{MARKER}={run}");
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();

@@ -1,12 +1,16 @@
 //! Runs named steps one after the other: prints name and time, says how to rerun a failed one, sums up.
 
 use std::fmt::Write as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
 use crate::leftover::{self, MARKER};
+use crate::project::{output, root};
+
+/// A step that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// The steps run so far.
 pub(crate) struct Steps {
@@ -50,11 +54,29 @@ impl Steps {
     pub(crate) fn command(&mut self, name: &str, command: &mut Command) {
         self.prepare(command);
         let rerun = shell(command);
-        self.check(name, &rerun, |_| {
-            let status = command.status()?;
+        self.check(name, &rerun, |steps| {
+            let mut child = command.spawn()?;
+            let Some(status) = wait(&mut child, LIMIT)? else {
+                // What it started has its marker too, and is ended with it.
+                leftover::kill(&leftover::find(&steps.marker));
+                child.wait()?;
+                bail!("not done after {} minutes, ended", LIMIT.as_secs() / 60);
+            };
             ensure!(status.success(), "{status}");
             Ok(())
         });
+    }
+
+    /// A step that is one command whose standard output must be right.
+    pub(crate) fn output(
+        &mut self,
+        name: &str,
+        command: &mut Command,
+        check: impl FnOnce(&str) -> Result<()>,
+    ) {
+        self.prepare(command);
+        let rerun = shell(command);
+        self.check(name, &rerun, |_| check(&output(command)?));
     }
 
     /// A step that is a function; `rerun` is what a person types to run it alone.
@@ -122,9 +144,29 @@ impl Steps {
     }
 }
 
+/// How a child ended, if it did so in time.
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() > limit {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A command as one would type it in the root of the repository.
 fn shell(command: &Command) -> String {
     let mut text = String::new();
+    let folder = command
+        .get_current_dir()
+        .and_then(|folder| folder.strip_prefix(root()).ok());
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        let _ = write!(text, "cd {} && ", folder.display());
+    }
     for (name, value) in command.get_envs() {
         if let Some(value) = value.filter(|_| name != MARKER) {
             let _ = write!(

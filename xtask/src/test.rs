@@ -54,7 +54,7 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
         };
         rust(steps, &metadata, scope, &tag);
         python(steps, &metadata, interpreter);
-        example::run(steps, &metadata, &tag);
+        example::run(steps, interpreter);
     }
     steps.set(
         "SNAKEPIT_TEST_PYTHON",
@@ -118,18 +118,12 @@ fn python(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
     );
     let Some(programs) = programs else { return };
     let mut pytest = Command::new(programs.join("python"));
+    // In its folder, where its settings are. They say where the package is; a PYTHONPATH would reach the workers too.
     pytest
-        .args([
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "python/tests",
-        ])
-        .current_dir(root());
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .current_dir(root().join("python"));
     pytest
-        .env("PYTHONPATH", root().join("python/src"))
+        .env_remove("PYTHONPATH")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     steps.command(&format!("Python tests ({tag})"), &mut pytest);
 }

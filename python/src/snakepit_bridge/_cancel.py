@@ -34,8 +34,8 @@ class Gate:
         """The last call of this lane that was asked to stop."""
         self.raised = 0
         """The last call that was interrupted: once each, so that clean-up code is left in peace."""
-        self.early: deque[int] = deque(maxlen=64)
-        """Cancelled before they were seen here: control overtakes the lane. Ids of ended calls do no harm."""
+        self.early: dict[int, None] = {}
+        """Cancelled, oldest first: control overtakes the lane. Ids of ended calls, or of other lanes, do no harm."""
         self.task: Callable[[], Any] | None = None
         """Cancels the coroutine in progress; callable from any thread."""
         self._wake_in, self._wake_out = os.pipe()

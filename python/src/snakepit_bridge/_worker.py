@@ -22,7 +22,7 @@ from ._errors import describe, message_of, type_name
 from ._frames import Connection
 from ._instance import Instance
 from ._lane import Lane
-from ._process import reset_signals, set_name
+from ._process import die_with_parent, reset_signals, set_name
 from ._wire import EXIT_LINK, EXIT_PROTOCOL, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
 
 
@@ -65,6 +65,7 @@ class _Worker:
         self.links = [Connection(_socket(lane), settings.max_frame) for lane in lanes]
         self.lanes: list[Lane] = []
         self.forked = False
+        self.pid = os.getpid()
 
     def run(self) -> None:
         """Set up, say HELLO, serve until stopped, clean up."""
@@ -174,6 +175,10 @@ class _Worker:
 
     def _leave_in_copy(self) -> None:
         """In a process that user code forked: let go of everything that belongs to the worker."""
+        if not self.forked and threading.get_ident() in [lane.gate.thread for lane in self.lanes]:
+            # The host kills the worker's group, unless it died as well. Only from a thread that lives as long as the
+            # worker, as the signal follows the thread; and not for copies of copies, which may want to be daemons.
+            die_with_parent(signal.SIGKILL, self.pid)
         self.forked = True
         _output.ROUTE.sink = None
         try:

@@ -99,6 +99,12 @@ struct Living {
     status: oneshot::Sender<ExitStatus>,
 }
 
+impl Living {
+    fn leads(&self, leash: &Leash) -> bool {
+        u32::try_from(self.pid.as_raw_nonzero().get()) == Ok(leash.pid())
+    }
+}
+
 fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
     let mut living: Vec<Living> = Vec::new();
     let mut dismissed: Vec<(Leash, Instant)> = Vec::new();
@@ -118,7 +124,10 @@ fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
             }
         }
         let now = Instant::now();
-        dismissed.retain(|(_, until)| *until > now);
+        dismissed.retain(|(leash, until)| {
+            let lives = living.iter().any(|process| process.leads(leash));
+            lives && *until > now
+        });
         let next = dismissed.iter().map(|(_, until)| *until - now).min();
         living = wait(living, woken, next);
     }

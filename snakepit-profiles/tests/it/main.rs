@@ -1,7 +1,9 @@
 //! Drives the process profile with real interpreters, worker by worker, without a pool.
 
 mod calls;
+mod config;
 mod conformance;
 mod death;
+mod host;
 mod launches;
 mod support;

@@ -100,6 +100,11 @@ def start_children():
     return os.getpid()
 
 
+def start_children_and_hang():
+    start_children()
+    time.sleep(1000)
+
+
 def flood(lines):
     for number in range(lines):
         os.write(1, b"x" * 100 + b"\n")

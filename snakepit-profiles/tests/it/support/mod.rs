@@ -35,19 +35,33 @@ impl Pit {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self::with_mark(&format!("{}-{number}", std::process::id()))
+    }
+
+    /// A test whose processes another process looks for.
+    pub(crate) fn with_mark(mark: &str) -> Self {
         Self {
-            mark: format!("{}-{number}", std::process::id()),
+            mark: mark.to_owned(),
             lines: Arc::default(),
             workers: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         }
     }
 
+    /// The interpreter to test with.
+    pub(crate) fn python() -> String {
+        std::env::var("SNAKEPIT_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
+    }
+
+    /// The environment variable that marks the processes of this test.
+    pub(crate) fn mark(&self) -> (&'static str, &str) {
+        (MARK, &self.mark)
+    }
+
     /// A profile on an adapter of the tests.
     pub(crate) fn builder(&self, adapter: &str) -> ProcessProfileBuilder {
-        let python = std::env::var("SNAKEPIT_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-        ProcessProfile::builder(adapter_path(adapter).to_str().unwrap())
-            .python(python)
+        ProcessProfile::builder(adapters().join(adapter).to_str().unwrap())
+            .python(Self::python())
             .env(MARK, &self.mark)
     }
 
@@ -214,8 +228,7 @@ fn zombies() -> BTreeSet<u32> {
         .collect()
 }
 
-fn adapter_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/adapters")
-        .join(name)
+/// The folder of the adapters.
+pub(crate) fn adapters() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/adapters")
 }

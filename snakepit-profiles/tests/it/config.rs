@@ -1,0 +1,64 @@
+//! Profiles from a configuration.
+
+use snakepit_core::{Args, Config};
+
+use crate::support::{Pit, adapters};
+
+fn parse(keys: &str) -> Result<Config, String> {
+    let keys = keys.replace("; ", "\n    ");
+    let text = format!("pools:\n  - name: p\n    worker_profile: process\n    {keys}\n");
+    let registry = snakepit_profiles::registry();
+    Config::parse(&text, "test.yaml", adapters(), &registry).map_err(|report| report.to_string())
+}
+
+#[tokio::test]
+async fn a_configured_profile_launches() {
+    let pit = Pit::new();
+    let python = Pit::python();
+    let (mark, value) = pit.mark();
+    for adapter in [
+        "arguments.py:Adapter",
+        "./arguments.py:Adapter",
+        "arguments:Adapter",
+    ] {
+        let config = parse(&format!(
+            "adapter: {adapter}; adapter_args: {{greeting: hi, numbers: [1, 2.5, null]}}; \
+             adapter_env: {{{mark}: '{value}', OMP_NUM_THREADS: '3'}}; python: {python}; preload: [json]; \
+             spawn: zygote; max_payload: 1MiB; log_level: WARNING"
+        ))
+        .unwrap();
+        let profile = &config.pools[0].profile;
+        assert_eq!(profile.kind(), "process");
+        let launched = profile.launch(pit.context()).await.unwrap();
+        let answer = pit
+            .call(&*launched.worker, "seen", Args::none())
+            .await
+            .unwrap();
+        let expected = r#"{"greeting":"hi","numbers":[1,2.5,null],"omp":"3","blas":"1"}"#;
+        assert_eq!(snakepit_core::value::to_json(&answer), expected);
+    }
+    pit.assert_empty().await;
+}
+
+#[test]
+fn nonsense_is_refused_with_its_place() {
+    let bad = |keys: &str| parse(keys).unwrap_err();
+    assert!(bad("pool_size: 1").contains("adapter"));
+    for keys in [
+        "spawn: sometimes",
+        "log_level: loud",
+        "max_payload: 10",
+        "max_payload: 4GiB",
+        "adapter_args: [1]",
+        "adapter_env: {A: [1]}",
+        "preload: numpy",
+        "adaptor: x.py",
+    ] {
+        let key = keys.split(':').next().unwrap();
+        let report = bad(&format!("adapter: x.py; {keys}"));
+        assert!(
+            report.contains(key) && report.contains("test.yaml"),
+            "{keys}: {report}"
+        );
+    }
+}

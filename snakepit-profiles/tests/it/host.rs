@@ -1,0 +1,292 @@
+//! What can only be seen from outside, or in a process with nothing else in it: the death of the host, descriptors that
+//! leak or run out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use snakepit_core::{Args, WorkerProfile};
+use snakepit_profiles::SpawnMode;
+
+use crate::support::{LANE, Pit, eventually, kill, wait_for};
+
+/// This test program, running one ignored test of its own.
+fn alone(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        test,
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command
+}
+
+fn succeeds(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// The sockets and pipes a process has open, unless it has them from whoever started the tests.
+fn connections(pid: u32) -> BTreeSet<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let names = links.map(|link| link.display().to_string());
+    names
+        .filter(|name| name.starts_with("socket:") || name.starts_with("pipe:"))
+        .collect()
+}
+
+/// Those of this process that every child gets, ours or not.
+fn inherited() -> BTreeSet<String> {
+    let numbers = (0..1024).filter(|number| {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+        flags.is_some_and(|flags| flags & 0o2_000_000 == 0) // O_CLOEXEC
+    });
+    let links = numbers.filter_map(|number| fs::read_link(format!("/proc/self/fd/{number}")).ok());
+    links.map(|link| link.display().to_string()).collect()
+}
+
+#[tokio::test]
+async fn no_process_holds_a_connection_of_another() {
+    let pit = Pit::new();
+    let (forked, executed) = (pit.profile("zoo.py"), pit.exec("zoo.py"));
+    let mut workers = Vec::new();
+    for profile in [&forked, &executed, &forked, &executed, &forked] {
+        workers.push(pit.launch(profile).await);
+    }
+    // With the zygote, all of them.
+    assert_eq!(pit.processes().len(), 6);
+    let inherited = inherited();
+    let mut owners: BTreeMap<String, u32> = BTreeMap::new();
+    for pid in pit.processes() {
+        for name in connections(pid).difference(&inherited) {
+            if let Some(other) = owners.insert(name.clone(), pid) {
+                panic!("{pid} and {other} both have {name}");
+            }
+        }
+    }
+    assert!(owners.len() >= 6 * 3);
+    // The ends of a pipe go by one name, those of a pair of sockets by two.
+    let ours = connections(std::process::id());
+    let mut kept = ours.iter().filter(|name| name.starts_with("socket:"));
+    assert!(
+        kept.all(|name| !owners.contains_key(name)),
+        "the host kept an end"
+    );
+}
+
+#[test]
+fn the_death_of_the_host_is_the_end_of_its_workers() {
+    for mode in ["zygote", "exec"] {
+        let pit = Pit::new();
+        let mut host = alone("host::a_host_with_busy_workers")
+            .env("HOST_MODE", mode)
+            .env("HOST_MARK", pit.mark().1)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+        assert!(
+            lines.map(Result::unwrap).any(|line| line == "busy"),
+            "the host ended by itself"
+        );
+        assert!(pit.processes().len() >= 3, "{:?}", pit.processes());
+        kill(host.id());
+        host.wait().unwrap();
+        pit.assert_empty_blocking();
+    }
+}
+
+#[test]
+#[ignore = "a process of its own, for the test above"]
+fn a_host_with_busy_workers() {
+    let pit = Pit::with_mark(&std::env::var("HOST_MARK").unwrap());
+    let exec = std::env::var("HOST_MODE").unwrap() == "exec";
+    let profile = if exec {
+        pit.exec("zoo.py")
+    } else {
+        pit.profile("zoo.py")
+    };
+    runtime().block_on(async {
+        let mut calls = Vec::new();
+        // What an executed worker has started outlives the host: nobody is left to see to it. A zygote sees to its own.
+        let last = if exec {
+            "hang"
+        } else {
+            "start_children_and_hang"
+        };
+        for (command, args) in [
+            ("hold_the_gil", Args::positional([1000])),
+            ("hang", Args::none()),
+            (last, Args::none()),
+        ] {
+            let worker = pit.launch(&profile).await.worker;
+            let call = pit.request(command, args);
+            calls.push(tokio::spawn(async move { worker.call(LANE, call).await }));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        println!("\nbusy");
+        for call in calls {
+            let _ = call.await;
+        }
+    });
+}
+
+#[test]
+fn nothing_leaks() {
+    succeeds(&mut alone("host::a_host_that_launches_and_drops"));
+}
+
+#[test]
+#[ignore = "a process of its own, for the test above"]
+fn a_host_that_launches_and_drops() {
+    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+    let round = |mode: SpawnMode, count: usize| {
+        runtime().block_on(async {
+            let pit = Pit::new();
+            let profile = pit.builder("basic.py").spawn(mode).build();
+            for _ in 0..count {
+                let worker = pit.launch(&profile).await.worker;
+                pit.call(&*worker, "echo", Args::none()).await.unwrap();
+            }
+            let failing = pit
+                .builder("launches.py")
+                .env("HOW", "raise")
+                .spawn(mode)
+                .build();
+            pit.try_launch(&failing).await.unwrap_err();
+            drop((profile, failing));
+            pit.assert_empty().await;
+        });
+    };
+    for mode in [SpawnMode::Auto, SpawnMode::Exec] {
+        round(mode, 2);
+        let before = (open(), threads());
+        round(mode, 4);
+        wait_for(
+            || (open(), threads()) == before,
+            || format!("{before:?} became {:?}", (open(), threads())),
+        );
+    }
+}
+
+#[test]
+fn running_out_of_descriptors_is_an_error_and_nothing_more() {
+    succeeds(&mut alone("host::a_host_with_few_descriptors"));
+}
+
+#[test]
+#[ignore = "a process of its own, for the test above"]
+fn a_host_with_few_descriptors() {
+    runtime().block_on(async {
+        let pit = Pit::new();
+        let profile = pit.profile("basic.py");
+        let first = pit.launch(&profile).await;
+        let open = || fs::read_dir("/proc/self/fd").map_or(usize::MAX, Iterator::count);
+        let before = open();
+        // Numbers are given out from the lowest on, and there are none above the limit but inherited ones.
+        let few = u64::try_from(before + 12).unwrap();
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(few),
+                maximum,
+            },
+        )
+        .unwrap();
+        // By one each time, so that each step of a launch meets the limit once.
+        let mut errors = BTreeSet::new();
+        for spare in 0..12 {
+            let hoard: Vec<_> = (0..spare)
+                .map(|_| fs::File::open("/dev/null").unwrap())
+                .collect();
+            let mut workers = Vec::new();
+            let error = loop {
+                match pit.try_launch(&profile).await {
+                    Ok(launched) => workers.push(launched),
+                    Err(error) => break error,
+                }
+                assert!(workers.len() < 12);
+            };
+            assert!(
+                error.hint().is_some_and(|hint| hint.contains("ulimit")),
+                "{error:?}"
+            );
+            errors.insert(error.code());
+            drop((workers, hoard));
+            eventually(
+                || open() == before,
+                || format!("{before} became {}", open()),
+            )
+            .await;
+            let answer = pit
+                .call(&*first.worker, "echo", Args::positional([spare]))
+                .await;
+            assert_eq!(answer.unwrap(), spare.into(), "the others go on");
+        }
+        assert_eq!(errors.into_iter().collect::<Vec<_>>(), ["launch.spawn"]);
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        )
+        .unwrap();
+        pit.launch(&profile).await;
+        drop((first, profile));
+        pit.assert_empty().await;
+    });
+}
+
+/// The signal for a parent's death comes when the *thread* ends that started the child; threads of a runtime do.
+#[test]
+fn a_worker_outlives_the_thread_that_launched_it() {
+    let pit = Arc::new(Pit::new());
+    for mode in [SpawnMode::Zygote, SpawnMode::Exec] {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_keep_alive(Duration::from_millis(1))
+            .enable_all()
+            .build()
+            .unwrap();
+        let profile = pit.builder("basic.py").spawn(mode).build();
+        let (handle, context) = (runtime.handle().clone(), pit.context());
+        let (thread, launched) = runtime
+            .block_on(runtime.spawn_blocking(move || {
+                let launched = handle.block_on(profile.launch(context)).unwrap();
+                (rustix::thread::gettid(), launched)
+            }))
+            .unwrap();
+        let task = format!("/proc/self/task/{}", thread.as_raw_nonzero());
+        wait_for(
+            || !fs::exists(&task).unwrap(),
+            || "the thread lives on".into(),
+        );
+        runtime.block_on(async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let answer = pit
+                .call(&*launched.worker, "echo", Args::positional([1]))
+                .await;
+            assert_eq!(answer.unwrap(), 1.into());
+        });
+    }
+}
