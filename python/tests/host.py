@@ -141,7 +141,7 @@ class Worker:
 
     def start(self, command: str, *args: Any, lane: int = 0, stream: bool = False, **context: Any) -> int:
         self._next += 1
-        request = [command, list(args), context.pop("kwargs", {}), context]
+        request = [command, list(args), context.pop("kwargs", {}), context.pop("deadline", None), context]
         self.lanes[lane].send(wire.CALL, request, self._next, wire.FLAG_STREAM if stream else 0)
         return self._next
 

@@ -79,6 +79,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    type Target = fn(&[u8]);
+
     proptest! {
         #[test]
         fn nothing_panics(data: Vec<u8>) {
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn the_seeds_pass() {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-        let targets: [(&str, fn(&[u8])); 3] = [
+        let targets: [(&str, Target); 3] = [
             ("frames", super::frames),
             ("values", super::value),
             ("hello", super::hello),

@@ -1,9 +1,12 @@
-//! A process that does not outlive its owner; must not know what the process is for, and never reaps.
+//! A process that does not outlive its owner; must not know what the process is for.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::process::{Signal, pidfd_send_signal};
+use snakepit_core::error::ExitStatus;
+
+use crate::reap::reap;
 
 /// A process, held by a pidfd: no signal can ever reach another process that got its number. Killed on drop.
 #[derive(Debug)]
@@ -29,6 +32,11 @@ impl Leash {
     /// Readable once the process is dead.
     pub(crate) fn pidfd(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.pidfd)
+    }
+
+    /// Reaps it if it is dead and, against expectation, a child of this process.
+    pub(crate) fn reap(&self) -> Option<ExitStatus> {
+        reap(self.pidfd.as_fd(), self.pid)
     }
 
     /// Kills it, if it is still there.

@@ -16,6 +16,7 @@ mod launch;
 mod leash;
 mod polled;
 mod process;
+mod reap;
 mod supervise;
 mod wires;
 mod worker;

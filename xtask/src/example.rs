@@ -8,8 +8,10 @@ use crate::step::Steps;
 
 struct Example {
     folder: &'static str,
-    /// What follows `cargo run --package`.
-    command: &'static [&'static str],
+    /// The package whose program runs it.
+    package: &'static str,
+    /// What follows `call`.
+    call: &'static [&'static str],
     /// All it prints.
     prints: &'static str,
     /// Whether it takes `--python`: a profile of a third party may know no Python.
@@ -19,28 +21,17 @@ struct Example {
 const EXAMPLES: &[Example] = &[
     Example {
         folder: "hello",
-        command: &[
-            "snakepit-cli",
-            "--",
-            "call",
-            "--adapter",
-            "examples/hello/hello.py",
-            "greet",
-            "name=Ada",
-        ],
+        package: "snakepit-cli",
+        call: &["--adapter", "examples/hello/hello.py", "greet", "name=Ada"],
         prints: "\"Hello, Ada!\"",
         python: true,
     },
     Example {
         folder: "custom-profile",
-        command: &[
-            "snakepit-profile-lines",
-            "--",
-            "call",
-            "--profile",
-            "lines",
-            "--adapter",
-            "examples/custom-profile/workers/demo.py",
+        package: "snakepit-profile-lines",
+        call: &[
+            "--profile=lines",
+            "--adapter=examples/custom-profile/workers/demo.py",
             "echo",
             "\"hi\"",
         ],
@@ -53,12 +44,11 @@ const EXAMPLES: &[Example] = &[
 pub(crate) fn run(steps: &mut Steps, interpreter: &Interpreter) {
     for example in EXAMPLES {
         let mut command = cargo();
-        command
-            .args(["run", "--quiet", "--package"])
-            .args(example.command);
+        command.args(["run", "--quiet", "--package", example.package, "--", "call"]);
         if example.python {
             command.arg("--python").arg(&interpreter.path);
         }
+        command.args(example.call);
         let name = format!("examples/{} ({})", example.folder, interpreter.tag());
         steps.output(&name, &mut command, |printed| {
             ensure!(

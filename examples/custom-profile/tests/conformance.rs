@@ -30,7 +30,7 @@ snakepit_core::conformance!(|| {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     // The program ignores it; we find its processes by it.
     let mark = format!("test-{}-{}", id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let profile = LinesProfile::new(demo(), [mark.clone()]);
+    let profile = LinesProfile(demo(), vec![mark.clone()]);
     Subject::new(profile)
         .json_only()
         .without_streams()

@@ -38,10 +38,6 @@ def answer(**message):
     print(json.dumps(message), flush=True)
 
 
-def failed(kind, message):
-    answer(error={"kind": kind, "message": str(message)})
-
-
 def run(call):
     name = call["command"]
     if name == "session":
@@ -49,7 +45,7 @@ def run(call):
     elif name in COMMANDS:
         answer(value=COMMANDS[name](*call["args"], **call["kwargs"]))
     else:
-        failed("unknown_command", f"no command is named `{name}`")
+        answer(unknown=name)
 
 
 answer(commands=[*COMMANDS, "session"])
@@ -57,4 +53,4 @@ for line in sys.stdin:
     try:
         run(json.loads(line))
     except Exception as error:
-        failed("exception", error)
+        answer(error=str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import time
 from typing import Any, Callable, Mapping, Sequence
 
 from ._api import Cancelled
@@ -13,7 +12,7 @@ from ._commands import signature_of
 from ._errors import describe, error_of, smaller
 from ._frames import Connection
 from ._values import Unserialisable, body_parts, encode
-from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, ProtocolError, dump_object
+from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, dump_object
 
 _EXIT_HINT = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
 
@@ -43,7 +42,7 @@ class Answers:
         if not buffers:
             size = len(text)
             if size <= link.max_frame:
-                link.send(kind, 0, CODEC_JSON, self._gate.running, (text,))
+                link.send_text(kind, self._gate.running, text)
                 return True
         else:
             parts = body_parts(text, buffers)
@@ -80,7 +79,7 @@ class Answers:
         body = dump_object(described)
         if len(body) > self._link.max_frame:
             body = dump_object(smaller(described, self._link.max_frame))
-        self._link.send(ERROR, 0, CODEC_JSON, self._gate.running, (body,))
+        self._link.send_text(ERROR, self._gate.running, body)
 
 
 def too_large(size: int, limit: int) -> dict[str, Any]:
@@ -92,17 +91,9 @@ def too_large(size: int, limit: int) -> dict[str, Any]:
     )
 
 
-def lateness(context: Any) -> int | None:
-    """By how many nanoseconds a call missed its deadline; None if it did not."""
-    if type(context) is not dict:
-        raise ProtocolError("the context of CALL is not an object")
-    deadline = context.get("deadline")
-    if deadline is None:
-        return None
-    if type(deadline) is not int:
-        raise ProtocolError("the deadline of CALL is not an integer")
-    late = time.monotonic_ns() - deadline
-    return late if late >= 0 else None
+def expired(command: str, late: int) -> dict[str, Any]:
+    """The answer to a call that came `late` nanoseconds after its deadline."""
+    return error_of("expired", "the deadline had passed %.3f ms before %s() could start" % (late / 1e6, command))
 
 
 def cancelled(error: BaseException) -> dict[str, Any]:

@@ -93,6 +93,7 @@ class CallContext:
         self,
         ident: int,
         command: str,
+        deadline: int | None,
         context: Mapping[str, Any],
         requested: Callable[[int], bool],
     ) -> None:
@@ -100,7 +101,6 @@ class CallContext:
         self.command = command
         self.session: str | None = context.get("session")
         self.traceparent: str | None = context.get("traceparent")
-        deadline = context.get("deadline")
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._requested = requested
 

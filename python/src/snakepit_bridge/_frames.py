@@ -14,6 +14,8 @@ from ._wire import (
     HEADER_SIZE,
     KNOWN_FLAGS,
     MAGIC,
+    PLAIN,
+    PLAIN_WORD,
     LinkClosed,
     ProtocolError,
 )
@@ -81,23 +83,43 @@ class Connection:
         self._end = end
         return kind, flags, codec, ident, view[start:stop], False
 
+    def read_plain(self, kind: int) -> tuple[int, str] | None:
+        """The id and text of the next frame, if it is of this kind, plain JSON, and arrives whole.
+
+        None if it has to be read with `read`, which finds what has arrived. Blocks.
+        """
+        if self._start != self._end:
+            return None
+        view = self._view
+        end = self._receive(view)
+        if end >= HEADER_SIZE:
+            length, word, ident = PLAIN.unpack_from(view)
+            if word == PLAIN_WORD | kind and length + HEADER_SIZE == end:
+                try:
+                    return ident, str(view[HEADER_SIZE:end], "utf-8")
+                except UnicodeDecodeError:
+                    pass
+        self._start, self._end = 0, end
+        return None
+
+    def send_text(self, kind: int, ident: int, text: bytes) -> None:
+        """Send one frame of plain JSON."""
+        header = PLAIN.pack(len(text), PLAIN_WORD | kind, ident)
+        if len(text) > _JOIN_BELOW:
+            send_all(self.sock, [header, text])
+            return
+        # Copying a small body is cheaper than a gather.
+        frame = header + text
+        try:
+            sent = self._send(frame)
+        except OSError as error:
+            raise LinkClosed(str(error)) from None
+        if sent < len(frame):  # a signal arrived while the peer's buffer was full
+            send_all(self.sock, [memoryview(frame)[sent:]])
+
     def send(self, kind: int, flags: int, codec: int, ident: int, parts: Sequence[Buffer] = ()) -> None:
         """Send one frame whose body is the concatenation of `parts`."""
-        if len(parts) == 1:
-            length = len(parts[0])
-            if length < _JOIN_BELOW:
-                # Copying a small body is cheaper than a gather.
-                frame = HEADER.pack(length, kind, flags, codec, MAGIC, ident) + parts[0]
-                try:
-                    sent = self._send(frame)
-                except OSError as error:
-                    raise LinkClosed(str(error)) from None
-                if sent < len(frame):  # a signal arrived while the peer's buffer was full
-                    send_all(self.sock, [memoryview(frame)[sent:]])
-                return
-        else:
-            length = sum(map(len, parts))
-        header = HEADER.pack(length, kind, flags, codec, MAGIC, ident)
+        header = HEADER.pack(sum(map(len, parts)), kind, flags, codec, MAGIC, ident)
         send_all(self.sock, [header, *parts])
 
     def _receive(self, view: memoryview) -> int:

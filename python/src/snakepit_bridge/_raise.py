@@ -6,7 +6,7 @@ import datetime
 import decimal
 import sys
 import uuid
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from ._duck import RawArray
 from ._wire import ProtocolError
@@ -19,7 +19,7 @@ class Unusable(ValueError):
 class Raising:
     """One decode. `object` is the hook the JSON parser calls for every object, innermost first."""
 
-    def __init__(self, buffers: list[memoryview], owned: bool) -> None:
+    def __init__(self, buffers: Sequence[memoryview], owned: bool) -> None:
         self._buffers = buffers
         self._unused = set(range(len(buffers)))
         self._owned = owned

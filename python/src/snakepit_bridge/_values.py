@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from json import encoder as _json_encoder
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Sequence
 
 from ._duck import RawArray, Unserialisable
 from ._lower import MAX_DEPTH, Lowering
 from ._raise import Raising, Unusable
 from ._wire import FLAG_BUFFERS, ProtocolError
 
-__all__ = ["MAX_DEPTH", "RawArray", "Unserialisable", "Unusable", "body_parts", "decode", "encode"]
+__all__ = ["MAX_DEPTH", "RawArray", "Unserialisable", "Unusable", "body_parts", "decode", "encode", "parse"]
 
 _I64_MIN = -(2**63)
 _U64_MAX = 2**64 - 1
@@ -79,6 +79,14 @@ def decode(body: memoryview, flags: int, owned: bool) -> Any:
         body, buffers = _split(body)
     try:
         text = str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError("body is not JSON: %s" % error) from None
+    return parse(text, buffers, owned)
+
+
+def parse(text: str, buffers: Sequence[memoryview] = (), owned: bool = False) -> Any:
+    """Decode the text of a body, as `decode` does."""
+    try:
         if '"$"' in text or "\\u" in text:
             return _tagged(text, buffers, owned)
         value, end = _scan(text, 0)
@@ -95,7 +103,7 @@ def decode(body: memoryview, flags: int, owned: bool) -> Any:
     return value
 
 
-def _tagged(text: str, buffers: list[memoryview], owned: bool) -> Any:
+def _tagged(text: str, buffers: Sequence[memoryview], owned: bool) -> Any:
     raising = Raising(buffers, owned)
     value = json.JSONDecoder(object_hook=raising.object, parse_constant=_no_constant).decode(text)
     raising.finish()

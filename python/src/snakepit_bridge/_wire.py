@@ -21,6 +21,12 @@ KNOWN_FLAGS = FLAG_BUFFERS | FLAG_STREAM
 CODEC_RAW = 0
 CODEC_JSON = 1
 
+PLAIN = struct.Struct("<IIQ")
+"""The header with kind, flags, codec and magic as one word: one comparison instead of four."""
+
+PLAIN_WORD = CODEC_JSON << 16 | MAGIC << 24
+"""That word for JSON without flags, kind yet to be added."""
+
 CALL = 1
 RESULT = 2
 ERROR = 3

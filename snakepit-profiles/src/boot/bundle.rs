@@ -1,13 +1,12 @@
 //! The Python side, carried inside this crate and laid out on disk once; must not know what it does.
 //!
 //! A mismatch of versions is impossible: the folder's name is a hash of its contents, and every file is compared before
-//! the first process of this host starts from it.
+//! a process starts from it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// Every file with its name, in order of names.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
@@ -17,16 +16,13 @@ const PROGRAM: &str = "snakepit_boot.py";
 
 /// The path of the program to run, unpacked beside the package it needs.
 ///
+/// Looks each time: somebody may have tidied up since.
+///
 /// # Blocking
-/// Reads and perhaps writes a few small files, the first time.
+/// Reads, and perhaps writes, a few small files.
 pub(crate) fn program() -> io::Result<PathBuf> {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(folder) = FOLDER.get() {
-        return Ok(folder.join(PROGRAM));
-    }
-    // Two threads may both do this: each finds what the other has written, or writes the same.
-    let folder = unpack()?;
-    Ok(FOLDER.get_or_init(|| folder).join(PROGRAM))
+    // Two threads, or two hosts, may both write: they write the same, and nobody sees half of it.
+    Ok(unpack()?.join(PROGRAM))
 }
 
 fn unpack() -> io::Result<PathBuf> {

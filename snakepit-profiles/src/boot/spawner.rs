@@ -10,14 +10,12 @@ use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
-    waitid,
-};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use snakepit_core::error::ExitStatus;
 use tokio::sync::oneshot;
 
 use crate::leash::Leash;
+use crate::reap::reap;
 
 /// How long a process may take to end after it was told to.
 const MERCY: Duration = Duration::from_secs(2);
@@ -94,15 +92,9 @@ fn start() -> io::Result<Spawner> {
 
 /// A started process that has not been reaped.
 struct Living {
-    pid: Pid,
+    pid: u32,
     pidfd: OwnedFd,
     status: oneshot::Sender<ExitStatus>,
-}
-
-impl Living {
-    fn leads(&self, leash: &Leash) -> bool {
-        u32::try_from(self.pid.as_raw_nonzero().get()) == Ok(leash.pid())
-    }
 }
 
 fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
@@ -125,7 +117,7 @@ fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
         }
         let now = Instant::now();
         dismissed.retain(|(leash, until)| {
-            let lives = living.iter().any(|process| process.leads(leash));
+            let lives = living.iter().any(|process| process.pid == leash.pid());
             lives && *until > now
         });
         let next = dismissed.iter().map(|(_, until)| *until - now).min();
@@ -147,7 +139,8 @@ fn wait(living: Vec<Living>, woken: &OwnedFd, at_most: Option<Duration>) -> Vec<
     let mut rest = Vec::with_capacity(living.len());
     for (process, dead) in living.into_iter().zip(dead) {
         if dead {
-            let status = reap(process.pid, &process.pidfd);
+            // Unknown if somebody else in this program has reaped it, waiting for any child at all.
+            let status = reap(process.pidfd.as_fd(), process.pid).unwrap_or(ExitStatus::Unknown);
             let _ = process.status.send(status);
         } else {
             rest.push(process);
@@ -160,10 +153,9 @@ fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
     let mut child = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn()?;
     // The child's ends of pipes and sockets live in the command: our copies would keep them open.
     drop(command);
-    let pid = Pid::from_child(&child);
     // Nobody else reaps, so the number still names our child.
     let open = || -> io::Result<(OwnedFd, OwnedFd)> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         Ok((pidfd.try_clone()?, pidfd))
     };
     let (pidfd, ours) = open().inspect_err(|_| discard(&mut child))?;
@@ -175,7 +167,7 @@ fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
             status: ended,
         },
         Living {
-            pid,
+            pid: child.id(),
             pidfd: ours,
             status,
         },
@@ -185,23 +177,4 @@ fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
 fn discard(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
-}
-
-fn reap(pid: Pid, pidfd: &OwnedFd) -> ExitStatus {
-    // What the process left behind in its group goes with it. Before the reaping, while the number cannot be reused.
-    let _ = kill_process_group(pid, Signal::KILL);
-    match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
-        Ok(Some(status)) => exit_status(&status),
-        _ => ExitStatus::Unknown,
-    }
-}
-
-fn exit_status(status: &WaitIdStatus) -> ExitStatus {
-    if let Some(code) = status.exit_status() {
-        ExitStatus::Code(code)
-    } else if let Some(signal) = status.terminating_signal() {
-        ExitStatus::Signal(signal)
-    } else {
-        ExitStatus::Unknown
-    }
 }

@@ -61,8 +61,9 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = *context != CallContext::default();
-        let has_keyword = has_context || !args.keyword.is_empty();
+        let has_context = context.session.is_some() || context.traceparent.is_some();
+        let has_deadline = has_context || context.deadline.is_some();
+        let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
         self.out.push(b'[');
         write_string(command, self.out);
@@ -78,6 +79,12 @@ impl Encoder<'_> {
                 .map(|(name, value)| (name.as_str(), value));
             self.object(entries, 0)?;
         }
+        if has_deadline {
+            match context.deadline {
+                Some(deadline) => self.display(format_args!(",{deadline}")),
+                None => self.out.extend_from_slice(b",null"),
+            }
+        }
         if has_context {
             self.out.push(b',');
             self.context(context);
@@ -88,11 +95,6 @@ impl Encoder<'_> {
 
     fn context(&mut self, context: &CallContext<'_>) {
         let mut mark = b'{';
-        if let Some(deadline) = context.deadline {
-            self.out.push(mark);
-            self.display(format_args!("\"deadline\":{deadline}"));
-            mark = b',';
-        }
         for (key, text) in [
             ("session", context.session),
             ("traceparent", context.traceparent),

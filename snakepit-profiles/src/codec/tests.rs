@@ -134,7 +134,7 @@ fn a_call_leaves_out_what_it_does_not_need() {
     };
     assert_eq!(
         call(&Args::none(), &context),
-        r#"["f",[],{},{"deadline":5,"session":"s\"","traceparent":"t"}]"#
+        r#"["f",[],{},5,{"session":"s\"","traceparent":"t"}]"#
     );
     let session = CallContext {
         session: Some("s"),
@@ -142,7 +142,7 @@ fn a_call_leaves_out_what_it_does_not_need() {
     };
     assert_eq!(
         call(&Args::none(), &session),
-        r#"["f",[],{},{"session":"s"}]"#
+        r#"["f",[],{},null,{"session":"s"}]"#
     );
     assert_eq!(
         call(&Args::none().with("$", 1), &none),

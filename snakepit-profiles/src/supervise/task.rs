@@ -126,7 +126,8 @@ impl Task {
             Ok(Err(_)) => {
                 self.handle
                     .end(|| Verdict::Reason("its zygote ended".to_owned()));
-                ExitStatus::Unknown
+                // Adopted by this process, if it adopts orphans.
+                self.handle.0.leash.reap().unwrap_or(ExitStatus::Unknown)
             }
             Err(_) => ExitStatus::Unknown,
         };

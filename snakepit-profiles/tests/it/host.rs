@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,11 @@ fn alone(test: &str) -> Command {
 fn succeeds(command: &mut Command) {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -141,7 +145,7 @@ fn a_host_with_busy_workers() {
             calls.push(tokio::spawn(async move { worker.call(LANE, call).await }));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
-        println!("\nbusy");
+        writeln!(std::io::stdout(), "\nbusy").unwrap();
         for call in calls {
             let _ = call.await;
         }
@@ -254,6 +258,36 @@ fn a_host_with_few_descriptors() {
         pit.launch(&profile).await;
         drop((first, profile));
         pit.assert_empty().await;
+    });
+}
+
+#[test]
+fn a_host_that_adopts_orphans_buries_them() {
+    succeeds(&mut alone("host::a_host_that_adopts_orphans"));
+}
+
+/// As the first process of a container does.
+#[test]
+#[ignore = "a process of its own, for the test above"]
+fn a_host_that_adopts_orphans() {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    runtime().block_on(async {
+        let pit = Pit::new();
+        let profile = pit.profile("zoo.py");
+        let launched = pit.launch(&profile).await;
+        pit.call(&*launched.worker, "start_a_child", Args::none())
+            .await
+            .unwrap();
+        kill(pit.children()[0]);
+        let report = launched.worker.exited().await;
+        assert_eq!(report.cause(), "its zygote ended (SIGKILL)");
+        drop((launched, profile));
+        // The worker's child is a child of ours now that nobody waits for. It is dead, and that is all we owe it.
+        eventually(
+            || pit.processes().is_empty(),
+            || format!("{:?}", pit.processes()),
+        )
+        .await;
     });
 }
 

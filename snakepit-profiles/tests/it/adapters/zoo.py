@@ -93,6 +93,10 @@ def leave_a_fork_behind(code):
     os._exit(code)
 
 
+def start_a_child():
+    subprocess.Popen(["sleep", "1000"])
+
+
 def start_children():
     subprocess.Popen(["sleep", "1000"])
     if os.fork() == 0:

@@ -21,7 +21,7 @@ use snakepit_profiles::{ProcessProfile, ProcessProfileBuilder, SpawnMode};
 const MARK: &str = "SNAKEPIT_TEST_MARK";
 
 /// How long anything may take that the tests wait for. Far more than it ever does.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// One test: a mark on its processes, and what they print.
 pub(crate) struct Pit {
@@ -135,13 +135,18 @@ impl Pit {
         numbers.filter(marked).collect()
     }
 
-    /// How many processes of this test are not children of this one: what a zygote forked, and what that started.
-    pub(crate) fn grandchildren(&self) -> usize {
+    /// The processes of this test that are children of this one.
+    pub(crate) fn children(&self) -> Vec<u32> {
         let own = Some(std::process::id());
         self.processes()
             .into_iter()
-            .filter(|&pid| parent(pid) != own)
-            .count()
+            .filter(|&pid| parent(pid) == own)
+            .collect()
+    }
+
+    /// How many processes of this test are not children of this one: what a zygote forked, and what that started.
+    pub(crate) fn grandchildren(&self) -> usize {
+        self.processes().len().saturating_sub(self.children().len())
     }
 
     /// Waits until the test has no processes, nor zombies.
