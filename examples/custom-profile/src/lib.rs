@@ -8,7 +8,7 @@
 //! worker  {"error": "who?"}                             or, if it has no such command:    {"unknown": "greet"}
 //! ```
 //!
-//! End-of-file asks the program to end. `workers/demo.py` is such a program.
+//! End-of-file asks the program to end. Its standard error is the host's. `workers/demo.py` is such a program.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
@@ -130,18 +130,14 @@ impl Worker for LinesWorker {
         if call.deadline.is_some_and(|at| at <= Instant::now()) {
             return Err(failed(RemoteKind::Expired, "the deadline passed"));
         }
-        self.ping()
-            .await
-            .map_err(|report| lost(report.not_sent()))?;
+        self.ping().await.map_err(|gone| lost(gone.not_sent()))?;
         let kwargs: Map = call.args.keyword.iter().cloned().collect();
+        let session = call.session.as_ref().map(SessionId::as_str);
         let message = Map::from([
             ("command", Value::from(&*call.command)),
             ("args", call.args.positional.clone().into()),
             ("kwargs", kwargs.into()),
-            (
-                "session",
-                call.session.as_ref().map(SessionId::as_str).into(),
-            ),
+            ("session", session.into()),
         ]);
         let line = to_json(&message.into()) + "\n";
         let lane = Arc::clone(&self.lane).lock_owned().await;
