@@ -61,11 +61,6 @@ impl Metadata {
             .map(Package)
     }
 
-    /// Whether the workspace has a crate of that name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.packages().any(|package| package.name() == name)
-    }
-
     /// Where cargo puts what it builds, and we what we make.
     pub(crate) fn target(&self) -> PathBuf {
         self.0["target_directory"]
@@ -105,20 +100,11 @@ impl<'a> Package<'a> {
     }
 
     pub(crate) fn has_library(self) -> bool {
-        self.targets("lib").next().is_some()
-    }
-
-    /// The names of its targets of a kind: `lib`, `bin`, `example`, ...
-    pub(crate) fn targets(self, kind: &'static str) -> impl Iterator<Item = &'a str> {
         let targets = self.0["targets"].as_array().into_iter().flatten();
-        let of_kind = move |t: &&Value| {
-            t["kind"]
-                .as_array()
-                .is_some_and(|kinds| kinds.iter().any(|k| k == kind))
-        };
         targets
-            .filter(of_kind)
-            .filter_map(|target| target["name"].as_str())
+            .filter_map(|target| target["kind"].as_array())
+            .flatten()
+            .any(|kind| kind == "lib")
     }
 }
 

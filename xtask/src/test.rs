@@ -30,9 +30,11 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
     let old = interpreter::too_old();
     match &old {
         Some(old) => println!("An interpreter too old to serve: {old}"),
-        None => println!(
-            "No Python before 3.8 here: the test that it is refused by name uses a stand-in."
-        ),
+        None => {
+            println!(
+                "No Python before 3.8 here: the test that one is refused by name is left out."
+            );
+        }
     }
     steps.set(
         "SNAKEPIT_TEST_OLD_PYTHON",
@@ -40,19 +42,13 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
     );
 
     let metadata = Metadata::load()?;
-    for (index, interpreter) in interpreters.iter().enumerate() {
+    for interpreter in &interpreters {
         println!("Testing with {interpreter}");
         steps.set(
             "SNAKEPIT_TEST_PYTHON",
             Some(interpreter.path.display().to_string()),
         );
-        let tag = interpreter.tag();
-        let scope = if index == 0 {
-            Scope::Everything
-        } else {
-            Scope::UsingPython
-        };
-        rust(steps, &metadata, scope, &tag);
+        rust(steps, &interpreter.tag());
         python(steps, &metadata, interpreter);
         example::run(steps, interpreter);
     }
@@ -66,14 +62,8 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
     readme::run(steps)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    Everything,
-    /// Without the crates whose tests start no interpreter.
-    UsingPython,
-}
-
-fn rust(steps: &mut Steps, metadata: &Metadata, scope: Scope, tag: &str) {
+/// The same selection for every interpreter, also of crates that need none: another would build everything anew.
+fn rust(steps: &mut Steps, tag: &str) {
     let mut command = cargo();
     command.args([
         "test",
@@ -84,14 +74,6 @@ fn rust(steps: &mut Steps, metadata: &Metadata, scope: Scope, tag: &str) {
         "--tests",
         "--no-fail-fast",
     ]);
-    if scope == Scope::UsingPython {
-        for name in ["snakepit-core", "xtask", "snakepit-bench"]
-            .into_iter()
-            .filter(|name| metadata.has(name))
-        {
-            command.args(["--exclude", name]);
-        }
-    }
     steps.command(&format!("Rust tests ({tag})"), &mut command);
 }
 
