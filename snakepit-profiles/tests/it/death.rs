@@ -299,7 +299,7 @@ async fn stop_kills_what_does_not_stop() {
         let busy = std::sync::Arc::clone(&worker);
         let call = pit.request(command, args);
         let call = tokio::spawn(async move { busy.call(LANE, call).await });
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pit.running(1).await;
         let report = worker.stop(Duration::from_millis(100)).await;
         assert_eq!(report.status, ExitStatus::Signal(9));
         assert!(
@@ -321,7 +321,7 @@ async fn stop_kills_what_does_not_stop() {
 async fn kill_9_fails_every_call_at_once() {
     let pit = Pit::new();
     let profile = pit.profile("zoo.py");
-    for command in ["hang", "hold_the_gil"] {
+    for (command, round) in [("hang", 1), ("hold_the_gil", 2)] {
         let args = if command == "hang" {
             Args::none()
         } else {
@@ -332,7 +332,7 @@ async fn kill_9_fails_every_call_at_once() {
         let busy = std::sync::Arc::clone(&worker);
         let call = pit.request(command, args);
         let call = tokio::spawn(async move { (busy.call(LANE, call).await, Instant::now()) });
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pit.running(round).await;
         let killed = Instant::now();
         kill(pid);
         let (result, seen) = call.await.unwrap();

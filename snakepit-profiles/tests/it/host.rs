@@ -144,7 +144,7 @@ fn a_host_with_busy_workers() {
             let call = pit.request(command, args);
             calls.push(tokio::spawn(async move { worker.call(LANE, call).await }));
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        pit.running(3).await;
         writeln!(std::io::stdout(), "\nbusy").unwrap();
         for call in calls {
             let _ = call.await;

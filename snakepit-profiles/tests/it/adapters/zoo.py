@@ -33,10 +33,12 @@ def kill(number):
 
 
 def hang():
+    print("running")
     time.sleep(1000)
 
 
 def hold_the_gil(seconds):
+    print("running")
     ctypes.PyDLL(None).sleep(seconds)
 
 
@@ -106,6 +108,7 @@ def start_children():
 
 def start_children_and_hang():
     start_children()
+    print("running")
     time.sleep(1000)
 
 

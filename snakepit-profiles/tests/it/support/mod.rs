@@ -120,6 +120,17 @@ impl Pit {
         self.lines.lock().clone()
     }
 
+    /// Waits until that many calls of the zoo have said that they run.
+    pub(crate) async fn running(&self, calls: usize) {
+        let said = || {
+            self.lines()
+                .iter()
+                .filter(|line| line.text == "running")
+                .count()
+        };
+        eventually(|| said() >= calls, || format!("{:?}", self.lines())).await;
+    }
+
     /// The processes of this test.
     pub(crate) fn processes(&self) -> BTreeSet<u32> {
         let needle = format!("{MARK}={}\0", self.mark);
