@@ -17,9 +17,9 @@ const UNFINISHED: &[&str] = &[
 const HOSTS: &[&str] = &[
     concat!("py", "pi.org"),
     concat!("pythonhosted", ".org"),
-    concat!("static.crates", ".io"),
+    concat!("static", ".crates", ".io"),
     concat!("index.crates", ".io"),
-    concat!("deb.debian", ".org"),
+    concat!("deb", ".debian", ".org"),
     concat!("registry.npm", "js.org"),
 ];
 const PLACES: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/")];
