@@ -133,7 +133,7 @@ class Lane:
             self._finish()
 
     def _has_more(self) -> bool:
-        """Whether the host sent a call ahead before it said STOP: that is to be answered too."""
+        """Whether a call came before STOP, which overtakes it on its own connection: that is to be answered too."""
         poll = select.poll()
         poll.register(self.link.sock, select.POLLIN)
         return self.link.read_ahead or bool(poll.poll(0))
