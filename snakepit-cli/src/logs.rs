@@ -124,6 +124,14 @@ fn describe(event: &Event) -> Option<(String, String)> {
             format!("{pool}/{worker} launch"),
             format!("{error}; trying again"),
         )),
+        EventKind::Notice { notice, .. } => {
+            let hint = notice.hint.as_ref();
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            Some((
+                format!("{pool} warning"),
+                format!("{}{hint}", notice.message),
+            ))
+        }
         _ => None,
     }
 }

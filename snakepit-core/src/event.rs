@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::{ExitReport, LaunchError};
 use crate::ids::{CallId, PoolName, WorkerId};
+use crate::notice::Notice;
 use crate::worker::Hello;
 
 /// Something that happened in a pool.
@@ -103,6 +104,13 @@ pub enum EventKind {
         worker: WorkerId,
         /// The line.
         line: LogLine,
+    },
+    /// A profile has something to say that is no error. Told once for each pool.
+    Notice {
+        /// The first worker that gave it.
+        worker: WorkerId,
+        /// What it says.
+        notice: Arc<Notice>,
     },
     /// The pool's target size changed.
     Resized {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 mod ids;
+mod notice;
 mod pool;
 mod recycle;
 mod runtime;
@@ -21,6 +22,7 @@ pub use config::{Config, ConfigReport, ProfileFactory, Registry};
 pub use error::{CallError, Delivery, LaunchError, Retry};
 pub use event::{Event, EventKind, EventSink};
 pub use ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+pub use notice::Notice;
 pub use pool::{
     CallStream, DrainReport, Pool, PoolBuilder, PoolSettings, PoolSnapshot, Request, WorkerSnapshot,
 };

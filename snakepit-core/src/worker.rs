@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::notice::Notice;
 use crate::value::{Args, Value};
 
 /// Launches workers of one kind.
@@ -42,10 +43,12 @@ pub struct LaunchContext {
     pub timeout: Duration,
     /// Takes the worker's output, line by line. Never blocks.
     pub output: Arc<dyn Fn(LogLine) + Send + Sync>,
+    /// Takes what the operator should know of the worker, during the launch and later. Never blocks.
+    pub notices: Arc<dyn Fn(Notice) + Send + Sync>,
 }
 
 impl LaunchContext {
-    /// A context whose output goes to `output`.
+    /// A context whose output goes to `output` and whose notices go nowhere.
     pub fn new(
         pool: PoolName,
         worker: WorkerId,
@@ -57,7 +60,14 @@ impl LaunchContext {
             worker,
             timeout,
             output,
+            notices: Arc::new(drop),
         }
+    }
+
+    /// With something that takes notices.
+    pub fn with_notices(mut self, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Self {
+        self.notices = notices;
+        self
     }
 
     /// `pool/number`, the name used in errors and process lists.

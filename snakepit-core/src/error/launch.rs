@@ -52,6 +52,14 @@ pub enum LaunchErrorKind {
         /// What Python said.
         error: Box<RemoteException>,
     },
+    /// It is well, but not what the pool was told to insist on.
+    #[error("refused by `{policy}`: {message}")]
+    Refused {
+        /// The setting that refuses it, such as `gil: require_off`.
+        policy: &'static str,
+        /// What it is instead.
+        message: String,
+    },
     /// It did not become ready in time.
     #[error("not ready within {after:?} ({stage})")]
     TimedOut {
@@ -109,6 +117,7 @@ impl LaunchError {
         match &self.kind {
             LaunchErrorKind::Interpreter(_)
             | LaunchErrorKind::Adapter { .. }
+            | LaunchErrorKind::Refused { .. }
             | LaunchErrorKind::Protocol(_) => true,
             LaunchErrorKind::Spawn { source, .. } => {
                 matches!(
@@ -130,6 +139,7 @@ impl LaunchError {
             LaunchErrorKind::Spawn { .. } => "launch.spawn",
             LaunchErrorKind::Adapter { .. } => "launch.adapter",
             LaunchErrorKind::Setup { .. } => "launch.setup",
+            LaunchErrorKind::Refused { .. } => "launch.refused",
             LaunchErrorKind::TimedOut { .. } => "launch.timeout",
             LaunchErrorKind::Exited { .. } => "launch.exited",
             LaunchErrorKind::Protocol(_) => "launch.protocol",

@@ -8,9 +8,13 @@ use super::shared::{Member, Shared};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::{EventKind, LogLine, RetireReason};
 use crate::ids::WorkerId;
+use crate::notice::Notice;
 use crate::recycle::{Verdict, WorkerView};
 use crate::sched::{Input, WorkerState, WorkerStatus};
 use crate::worker::{LaunchContext, Launched, Worker};
+
+/// Notices a pool remembers. Profiles have a few, each with the name of a library or two in it.
+const MAX_NOTICES: usize = 100;
 
 impl Shared {
     /// Starts the task of a worker that the scheduler wants.
@@ -32,6 +36,26 @@ impl Shared {
         };
         if called_off {
             task.abort();
+        }
+    }
+
+    /// Tells a notice if it is new, and replaces the worker if the notice says so.
+    fn take_notice(self: &Arc<Self>, worker: WorkerId, notice: Notice) {
+        let unfit = notice.unfit.then(|| notice.message.clone());
+        let notice = Arc::new(notice);
+        let new = {
+            let told = &mut self.state.lock().notices;
+            let new = told.len() < MAX_NOTICES && !told.contains(&notice);
+            if new {
+                told.push(Arc::clone(&notice));
+            }
+            new
+        };
+        if new {
+            self.emit(EventKind::Notice { worker, notice });
+        }
+        if let Some(why) = unfit {
+            self.step(Input::Retire(worker, RetireReason::Policy(why)));
         }
     }
 
@@ -206,7 +230,13 @@ fn prepare(
             shared.emit(EventKind::Log { worker, line });
         }
     });
-    let cx = LaunchContext::new(shared.name.clone(), worker, timeout, output);
+    let weak = Arc::downgrade(shared);
+    let notices = Arc::new(move |notice: Notice| {
+        if let Some(shared) = weak.upgrade() {
+            shared.take_notice(worker, notice);
+        }
+    });
+    let cx = LaunchContext::new(shared.name.clone(), worker, timeout, output).with_notices(notices);
     let profile = Arc::clone(&shared.profile);
     (async move { profile.launch(cx).await }, timeout)
 }

@@ -15,6 +15,7 @@ use super::lease::Lease;
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::notice::Notice;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Action, Arrival, Input, Refusal, Scheduler};
 use crate::worker::{Command, Hello, Worker, WorkerProfile};
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) tasks: HashMap<WorkerId, Option<AbortHandle>>,
     pub(super) waiters: HashMap<CallId, oneshot::Sender<Answer>>,
     pub(super) last_failure: Option<Arc<LaunchError>>,
+    /// Told so far, each once.
+    pub(super) notices: Vec<Arc<Notice>>,
     actions: Vec<Action>,
     next_event: u64,
     /// When the timekeeper will tick next, at the latest.
@@ -92,6 +95,7 @@ impl Shared {
             tasks: HashMap::new(),
             waiters: HashMap::new(),
             last_failure: None,
+            notices: Vec::new(),
             actions: Vec::new(),
             next_event: 1,
             armed: None,

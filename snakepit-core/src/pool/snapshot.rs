@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::Shared;
 use crate::ids::{PoolName, WorkerId};
+use crate::notice::Notice;
 use crate::sched::WorkerState;
 use crate::worker::Hello;
 
@@ -28,6 +29,16 @@ pub struct PoolSnapshot {
     pub queued: usize,
     /// The workers, oldest first.
     pub workers: Vec<WorkerSnapshot>,
+    /// What the profile had to say so far.
+    pub notices: Vec<Arc<Notice>>,
+}
+
+impl PoolSnapshot {
+    /// Which share of the lanes is in use, from 0 to 1; 0 without lanes. More than 1 while workers that drain still run
+    /// calls.
+    pub fn utilization(&self) -> f64 {
+        share(self.running, self.lanes)
+    }
 }
 
 /// A worker at one moment.
@@ -48,6 +59,22 @@ pub struct WorkerSnapshot {
     pub age: Option<Duration>,
     /// What it said about itself.
     pub hello: Option<Arc<Hello>>,
+}
+
+impl WorkerSnapshot {
+    /// Which share of its lanes is in use, from 0 to 1; 0 without lanes.
+    pub fn utilization(&self) -> f64 {
+        share(self.busy, self.lanes)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lanes are counted in thousands")]
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 impl Shared {
@@ -86,6 +113,7 @@ impl Shared {
             running: state.sched.running(),
             queued: state.sched.queued(),
             workers,
+            notices: state.notices.clone(),
         }
     }
 }

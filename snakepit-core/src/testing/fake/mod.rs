@@ -149,7 +149,7 @@ impl WorkerProfile for FakeProfile {
             FakeLaunch::FailForGood => return Err(failure(true)),
             FakeLaunch::Hang => std::future::pending().await,
         }
-        let worker = Arc::new(FakeWorker::new(cx.label(), life));
+        let worker = Arc::new(FakeWorker::new(cx, life));
         self.books.workers.lock().push(Arc::downgrade(&worker));
         let mut hello = Hello::new(self.lanes);
         hello.runtime = "fake".into();

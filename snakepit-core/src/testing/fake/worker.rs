@@ -13,8 +13,9 @@ use super::Life;
 use super::commands::{Outcome, Steps, begin, error};
 use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind};
 use crate::ids::{CallId, LaneId};
+use crate::notice::Notice;
 use crate::value::Value;
-use crate::worker::{Call, Quiesced, Reply, ReplyStream, Worker};
+use crate::worker::{Call, LaunchContext, Quiesced, Reply, ReplyStream, Worker};
 
 /// A worker of a [`FakeProfile`](super::FakeProfile). Its commands are those of the [`conformance!`](crate::conformance)
 /// kit, and `hang`, which nothing but death interrupts.
@@ -23,6 +24,7 @@ use crate::worker::{Call, Quiesced, Reply, ReplyStream, Worker};
 #[derive(Debug)]
 pub struct FakeWorker {
     label: String,
+    context: LaunchContext,
     state: Arc<watch::Sender<State>>,
     /// How often `count` was called.
     counted: AtomicU64,
@@ -42,17 +44,23 @@ struct Running {
 }
 
 impl FakeWorker {
-    pub(super) fn new(label: String, life: Life) -> Self {
+    pub(super) fn new(context: LaunchContext, life: Life) -> Self {
         let state = State {
             running: HashMap::new(),
             exit: None,
             life: Some(life),
         };
         Self {
-            label,
+            label: context.label(),
+            context,
             state: Arc::new(watch::Sender::new(state)),
             counted: AtomicU64::new(0),
         }
+    }
+
+    /// Gives a notice, as a real worker does when it finds out something.
+    pub fn notify(&self, notice: Notice) {
+        (self.context.notices)(notice);
     }
 
     /// `pool/number`.
