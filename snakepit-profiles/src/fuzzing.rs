@@ -56,7 +56,7 @@ pub fn value(data: &[u8]) {
 pub fn hello(data: &[u8]) {
     if let Ok(mut hello) = serde_json::from_slice::<Hello>(data) {
         hello.commands();
-        hello.python.describe();
+        hello.facts.python.describe();
     }
 }
 

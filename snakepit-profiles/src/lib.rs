@@ -1,13 +1,16 @@
 //! Worker profiles of Snakepit: how a pool gets workers that are Python processes, and talks to them.
 //!
 //! [`ProcessProfile`] runs one call at a time in each of many processes, forked from a zygote that has imported everything
-//! once. [`registry`] has all profiles of this crate for use in a configuration.
+//! once. [`ThreadProfile`] runs many calls at the same time in each of few processes, in parallel on a free-threaded
+//! CPython. [`InterpreterProfile`] does so on an ordinary one, for pure Python. [`registry`] has all of them for use in a
+//! configuration. Each is a feature: `process` and `thread` by default, and `interpreter`, which is experimental.
 //!
 //! This crate knows no policy (when to replace a worker) and no scheduling (which worker gets a call).
 
 mod bodies;
 mod boot;
 pub mod codec;
+mod facts;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,19 +18,16 @@ mod lane;
 mod launch;
 mod leash;
 mod polled;
-mod process;
+mod profile;
 mod reap;
+mod settings;
 mod supervise;
 mod wires;
 mod worker;
 mod zygote;
 
-pub use process::{LogLevel, ProcessFactory, ProcessProfile, ProcessProfileBuilder, SpawnMode};
-
-/// The profiles of this crate, by their names in a configuration.
-pub fn registry() -> snakepit_core::Registry {
-    snakepit_core::Registry::new().with(ProcessFactory)
-}
+pub use profile::*;
+pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

@@ -43,7 +43,7 @@ impl ProcessWorker {
     ) -> Launched {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
-        hello.runtime = message.python.describe();
+        hello.runtime = message.facts.python.describe();
         hello.commands = message.commands().into();
         hello.launch = launch;
         hello.facts = codec::decode(text, false).unwrap_or_default();

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// One thread per library and worker: a pool's parallelism is its workers. And no thread pools in a zygote, whose threads
-/// would be missing in its children.
+/// How many threads a library may start. One, for most workers: a pool's parallelism is its workers and their lanes.
+const THREADS: &[&str] = &[
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+];
+
 const PRESETS: &[(&str, &str)] = &[
-    ("OPENBLAS_NUM_THREADS", "1"),
-    ("OMP_NUM_THREADS", "1"),
-    ("MKL_NUM_THREADS", "1"),
-    ("NUMEXPR_NUM_THREADS", "1"),
-    ("VECLIB_MAXIMUM_THREADS", "1"),
-    ("BLIS_NUM_THREADS", "1"),
-    ("RAYON_NUM_THREADS", "1"),
-    ("POLARS_MAX_THREADS", "1"),
     // jemalloc's background threads (pyarrow, polars) do not survive a fork either.
     ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
     ("_RJEM_MALLOC_CONF", "background_thread:false"),
@@ -23,8 +25,9 @@ const PRESETS: &[(&str, &str)] = &[
 ];
 
 /// Sets the environment of `command`: the host's, the presets, and `own` above all.
-pub(super) fn apply(command: &mut Command, own: &BTreeMap<String, String>) {
-    for (name, value) in presets(own, |name| std::env::var_os(name).is_some()) {
+pub(super) fn apply(command: &mut Command, threads: u16, own: &BTreeMap<String, String>) {
+    let threads = threads.to_string();
+    for (name, value) in presets(&threads, own, |name| std::env::var_os(name).is_some()) {
         command.env(name, value);
     }
     command.envs(
@@ -34,12 +37,13 @@ pub(super) fn apply(command: &mut Command, own: &BTreeMap<String, String>) {
 }
 
 fn presets<'a>(
+    threads: &'a str,
     own: &'a BTreeMap<String, String>,
     inherited: impl Fn(&str) -> bool + 'a,
-) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
-    PRESETS
-        .iter()
-        .copied()
+) -> impl Iterator<Item = (&'static str, &'a str)> + 'a {
+    let libraries = THREADS.iter().map(move |name| (*name, threads));
+    libraries
+        .chain(PRESETS.iter().copied())
         .filter(move |(name, _)| !own.contains_key(*name) && !inherited(name))
 }
 
@@ -50,10 +54,9 @@ mod tests {
     #[test]
     fn what_somebody_set_stays() {
         let own = BTreeMap::from([("OMP_NUM_THREADS".to_owned(), "4".to_owned())]);
-        let names: Vec<_> = presets(&own, |name| name == "MKL_NUM_THREADS")
-            .map(|(name, _)| name)
-            .collect();
-        assert!(!names.contains(&"OMP_NUM_THREADS") && !names.contains(&"MKL_NUM_THREADS"));
-        assert_eq!(names.len(), PRESETS.len() - 2);
+        let set: BTreeMap<_, _> = presets("2", &own, |name| name == "MKL_NUM_THREADS").collect();
+        assert!(!set.contains_key("OMP_NUM_THREADS") && !set.contains_key("MKL_NUM_THREADS"));
+        assert_eq!(set["OPENBLAS_NUM_THREADS"], "2");
+        assert_eq!(set.len(), THREADS.len() + PRESETS.len() - 2);
     }
 }

@@ -19,6 +19,7 @@ use snakepit_core::value::{Map, ValueError};
 use snakepit_core::{LaunchError, Value};
 
 use crate::codec::{self, Failure};
+use crate::facts::Facts;
 use crate::frame::{Kind, PROTOCOL};
 use crate::wires;
 
@@ -30,6 +31,8 @@ pub(crate) use spawner::{Spawned, dismiss};
 pub(crate) struct Recipe {
     /// The configured interpreter.
     pub(crate) python: Option<String>,
+    /// Threads each numerical library may start, unless the environment says otherwise.
+    pub(crate) library_threads: u16,
     /// Environment variables of its own.
     pub(crate) env: BTreeMap<String, String>,
     /// What it is told first.
@@ -77,10 +80,12 @@ impl BootMessage {
     }
 }
 
-/// The body of `READY`, as far as it matters here.
-#[derive(Debug, Deserialize)]
+/// The body of `READY`.
+#[derive(Deserialize)]
 struct ReadyMessage {
     protocol: u32,
+    #[serde(flatten)]
+    facts: Facts,
 }
 
 /// An interpreter that was started and has not been told anything yet.
@@ -117,7 +122,7 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
         command.stdin(Stdio::from(theirs));
         command.stdout(Stdio::from(output.try_clone()?));
         command.stderr(Stdio::from(output.try_clone()?));
-        environment::apply(&mut command, &recipe.env);
+        environment::apply(&mut command, recipe.library_threads, &recipe.env);
         Ok(command)
     };
     let command = prepare().map_err(|error| cannot_start(&interpreter, error))?;
@@ -128,11 +133,11 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
     Ok(Booting { link, process })
 }
 
-/// Tells a boot process what to load and waits until it has.
+/// Tells a boot process what to load and waits until it has, which it then describes.
 ///
 /// # Cancel safety
 /// Not cancel safe: the link is of no further use. Nothing else is affected.
-pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<(), BootError> {
+pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<Facts, BootError> {
     let body = boot.encode().map_err(BootError::Arguments)?;
     // A process that cannot even take BOOT may have said why.
     let sent = link.send(Kind::Boot, 0, &body).await;
@@ -143,8 +148,11 @@ pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<(), 
     let violation = |detail| Err(BootError::Link(LinkError::Violation(detail)));
     match message.kind {
         Kind::Ready => match serde_json::from_slice(&message.body) {
-            Ok(ReadyMessage { protocol: PROTOCOL }) => Ok(()),
-            Ok(ReadyMessage { protocol }) => violation(other_protocol(protocol)),
+            Ok(ReadyMessage {
+                protocol: PROTOCOL,
+                facts,
+            }) => Ok(facts),
+            Ok(ReadyMessage { protocol, .. }) => violation(other_protocol(protocol)),
             Err(error) => violation(format!("malformed READY: {error}")),
         },
         Kind::Failed => match Failure::decode(&message.body) {

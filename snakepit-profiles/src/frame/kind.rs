@@ -80,6 +80,8 @@ kinds! {
     Log = 20, "LOG";
     /// The worker should end.
     Stop = 21, "STOP";
+    /// A worker found out something about itself.
+    Notice = 22, "NOTICE";
     /// A launch failed.
     Failed = 23, "FAILED";
     /// What a boot process should load.
@@ -108,7 +110,10 @@ impl Kind {
     pub const fn arrives_on(self, link: Link) -> bool {
         match link {
             Link::Lane => matches!(self, Self::Result | Self::Error | Self::Chunk | Self::End),
-            Link::Control => matches!(self, Self::Hello | Self::Pong | Self::Log | Self::Failed),
+            Link::Control => matches!(
+                self,
+                Self::Hello | Self::Pong | Self::Log | Self::Notice | Self::Failed
+            ),
             Link::Boot => {
                 matches!(
                     self,

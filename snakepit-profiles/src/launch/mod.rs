@@ -1,6 +1,7 @@
 //! From a recipe to a worker that is ready, by fork or by exec; must not know calls.
 
 mod nursery;
+mod rules;
 mod unborn;
 
 use std::io;
@@ -15,16 +16,18 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::boot::{self, BootError, Booting, LinkError, Recipe};
+use crate::facts::Finding;
 use crate::frame::{Kind, PROTOCOL};
 use crate::lane::Lane;
 use crate::leash::Leash;
-use crate::process::SpawnMode;
+use crate::settings::{LaneKind, Lanes, SpawnMode};
 use crate::supervise::{self, Birth, Handle, supervise};
 use crate::wires::{self, Ours};
 use crate::worker::ProcessWorker;
 use crate::zygote::{ForkError, Zygote};
 
 use nursery::Nursery;
+pub(crate) use rules::Rules;
 use unborn::Unborn;
 
 /// Launches the workers of one profile.
@@ -32,7 +35,8 @@ use unborn::Unborn;
 pub(crate) struct Launcher {
     recipe: Arc<Recipe>,
     nursery: Nursery,
-    lanes: u16,
+    lanes: Lanes,
+    rules: Rules,
 }
 
 /// How far a launch has come, for the error if its time runs out.
@@ -48,6 +52,7 @@ struct HostHello<'a> {
     features: [&'static str; 0],
     worker: &'a str,
     lanes: u16,
+    lane_kind: LaneKind,
 }
 
 /// Why there is no forked worker.
@@ -67,14 +72,15 @@ impl From<LaunchError> for Failure {
 }
 
 impl Launcher {
-    /// A launcher of workers with so many lanes.
-    pub(crate) fn new(recipe: Recipe, mode: SpawnMode, lanes: u16) -> Self {
+    /// A launcher of workers with such lanes, which are held to the rules.
+    pub(crate) fn new(recipe: Recipe, mode: SpawnMode, lanes: Lanes, rules: Rules) -> Self {
         let recipe = Arc::new(recipe);
         let nursery = Nursery::new(Arc::clone(&recipe), mode);
         Self {
             recipe,
             nursery,
             lanes,
+            rules,
         }
     }
 
@@ -89,7 +95,7 @@ impl Launcher {
             worker: None,
         };
         // Outside the time limit: a zygote has one of its own, and more to say about it.
-        let zygote = self.nursery.zygote(cx).await?;
+        let zygote = self.nursery.zygote(cx).await?.map(|(zygote, _)| zygote);
         let result = timeout_at(deadline, self.attempt(cx, zygote, &mut progress)).await;
         result.unwrap_or_else(|_| {
             let Progress { stage, worker } = progress;
@@ -122,7 +128,7 @@ impl Launcher {
                         return Err(error);
                     }
                     progress.stage = "loading the adapter";
-                    zygote = self.nursery.zygote(cx).await?;
+                    zygote = self.nursery.zygote(cx).await?.map(|(zygote, _)| zygote);
                 }
             }
         }
@@ -139,7 +145,7 @@ impl Launcher {
         let label = cx.label();
         let slot = zygote.slot().await;
         let (ours, theirs) =
-            wires::wires(self.lanes).map_err(|error| cannot_connect(&label, error))?;
+            wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
         let forked = {
             let _impatience = self.nursery.impatience(zygote, cx.timeout / 2);
             zygote
@@ -155,7 +161,7 @@ impl Launcher {
         let anchor: Arc<dyn Send + Sync> = Arc::clone(zygote) as _;
         let (worker, born) = self.watch(cx, forked.leash, forked.status, ours, Some(anchor))?;
         Ok(self
-            .birth(worker, born, "zygote".to_owned(), progress)
+            .birth(cx, worker, born, "zygote".to_owned(), progress)
             .await?)
     }
 
@@ -167,14 +173,14 @@ impl Launcher {
         progress.stage = "starting the interpreter";
         let label = cx.label();
         let (ours, theirs) =
-            wires::wires(self.lanes).map_err(|error| cannot_connect(&label, error))?;
+            wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
         let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output).await?;
         let (worker, born) = self.watch(cx, process.leash, process.status, ours, None)?;
         progress.stage = "loading the adapter";
         progress.worker = Some(worker.handle().clone());
         let loaded = boot::load(&mut link, &self.recipe.boot).await;
         // By value: our copies of the worker's ends are closed in any case, or its death would not show.
-        let hand_over = |()| {
+        let hand_over = |_facts| {
             let descriptors = theirs.into_descriptors();
             let sent = link.send_with(Kind::Become, 0, &self.hello(&label), &descriptors);
             sent.map_err(BootError::Link)
@@ -186,7 +192,7 @@ impl Launcher {
             Some(reason) => format!("exec: {reason}"),
             None => "exec".to_owned(),
         };
-        let launched = self.birth(worker, born, how, progress).await;
+        let launched = self.birth(cx, worker, born, how, progress).await;
         drop(link); // only now: its end would be a zygote's sign to leave
         launched
     }
@@ -216,6 +222,7 @@ impl Launcher {
                 output,
                 lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
                 sink: Arc::clone(&cx.output),
+                findings: self.findings(cx),
                 anchor,
             })
         };
@@ -223,9 +230,20 @@ impl Launcher {
         Ok((Unborn::new(handle), born))
     }
 
+    /// What takes a worker's findings.
+    fn findings(&self, cx: &LaunchContext) -> Arc<dyn Fn(Finding) + Send + Sync> {
+        let (rules, notices) = (self.rules, Arc::clone(&cx.notices));
+        Arc::new(move |finding| {
+            if let Some(notice) = rules.found(&finding) {
+                notices(notice);
+            }
+        })
+    }
+
     /// Waits until a process says that it is a worker.
     async fn birth(
         &self,
+        cx: &LaunchContext,
         worker: Unborn,
         born: oneshot::Receiver<Birth>,
         launch: String,
@@ -243,9 +261,13 @@ impl Launcher {
         };
         let problem = if hello.protocol != PROTOCOL {
             boot::other_protocol(hello.protocol)
-        } else if hello.lanes != self.lanes {
-            format!("it has {} lanes instead of {}", hello.lanes, self.lanes)
+        } else if hello.lanes != self.lanes.count {
+            let (has, wanted) = (hello.lanes, self.lanes.count);
+            format!("it has {has} lanes instead of {wanted}")
         } else {
+            for notice in self.rules.admit(self.lanes, &hello.facts)? {
+                (cx.notices)(notice);
+            }
             return Ok(ProcessWorker::launched(
                 worker.born(),
                 hello,
@@ -287,7 +309,8 @@ impl Launcher {
             protocol: PROTOCOL,
             features: [],
             worker: label,
-            lanes: self.lanes,
+            lanes: self.lanes.count,
+            lane_kind: self.lanes.kind,
         };
         serde_json::to_vec(&hello).expect("a message of strings and numbers")
     }

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::limit;
 use crate::boot::Recipe;
-use crate::process::SpawnMode;
+use crate::facts::Facts;
+use crate::settings::SpawnMode;
 use crate::zygote::Zygote;
 
 /// Keeps the zygote of a profile: starts it with the first launch that needs one, and again after it has ended.
@@ -34,24 +35,24 @@ impl Nursery {
         }
     }
 
-    /// The zygote to fork from, once it is ready; `None` if none is to be used.
+    /// The zygote to fork from, once it is ready, and what it said; `None` if none is to be used.
     ///
     /// # Cancel safety
     /// Cancel safe: the zygote goes on booting, for the next launch.
     pub(super) async fn zygote(
         &self,
         cx: &LaunchContext,
-    ) -> Result<Option<Arc<Zygote>>, LaunchError> {
+    ) -> Result<Option<(Arc<Zygote>, Arc<Facts>)>, LaunchError> {
         if self.mode == SpawnMode::Exec || self.refused.lock().is_some() {
             return Ok(None);
         }
         let zygote = self.current_or_new(cx);
-        zygote.ready().await?;
+        let facts = zygote.ready().await?;
         // To the first launch that gets here, which most likely is the one that started it.
         for line in zygote.take_output() {
             (cx.output)(LogLine::new(LogStream::Raw, line));
         }
-        Ok(Some(zygote))
+        Ok(Some((zygote, facts)))
     }
 
     fn current_or_new(&self, cx: &LaunchContext) -> Arc<Zygote> {

@@ -5,12 +5,15 @@ use snakepit_core::CallId;
 use snakepit_core::Command;
 use snakepit_core::event::{LogLine, LogStream};
 
+use crate::facts::Facts;
+
 /// A worker's `HELLO`, without the parts only people read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) protocol: u32,
     pub(crate) lanes: u16,
-    pub(crate) python: Python,
+    #[serde(flatten)]
+    pub(crate) facts: Facts,
     #[serde(default)]
     commands: Vec<CommandMessage>,
 }
@@ -46,33 +49,6 @@ struct CommandMessage {
     doc: String,
     #[serde(default)]
     stream: bool,
-}
-
-/// What a worker says of its interpreter.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Python {
-    version: String,
-    implementation: String,
-    free_threaded_build: bool,
-    gil_enabled: bool,
-}
-
-impl Python {
-    /// One line, such as `CPython 3.14.0 (free-threaded, GIL off)`.
-    pub(crate) fn describe(&self) -> String {
-        let name = match self.implementation.as_str() {
-            "cpython" => "CPython",
-            "" => "Python",
-            other => other,
-        };
-        let version = &self.version;
-        match (self.free_threaded_build, self.gil_enabled) {
-            (false, _) => format!("{name} {version}"),
-            (true, true) => format!("{name} {version} (free-threaded, GIL on)"),
-            (true, false) => format!("{name} {version} (free-threaded, GIL off)"),
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,7 @@ use snakepit_core::{Delivery, event::LogLine};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::facts::Finding;
 use crate::frame::{Header, Kind};
 use crate::lane::Lane;
 use crate::leash::Leash;
@@ -33,6 +34,9 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// How long an exit report may follow a kill that was not seen to work.
 const BURIAL: Duration = Duration::from_secs(2);
+
+/// Takes what a worker finds out about itself after its HELLO.
+pub(crate) type Findings = Arc<dyn Fn(Finding) + Send + Sync>;
 
 /// Takes a worker's output, line by line.
 pub(crate) type Sink = Arc<dyn Fn(LogLine) + Send + Sync>;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::messages::{self, Hello};
 use super::output::{Lines, Tail};
-use super::{Handle, LAST_WORD, Shared, Sink, Verdict};
+use super::{Findings, Handle, LAST_WORD, Shared, Sink, Verdict};
 use crate::codec::Failure;
 use crate::frame::{Decoder, Frame, Kind, Link};
 use crate::lane::{Lane, Socket};
@@ -51,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) lanes: Vec<Arc<Lane>>,
     /// Takes its output.
     pub(crate) sink: Sink,
+    /// Takes what it finds out about itself.
+    pub(crate) findings: Findings,
     /// Kept until the worker is gone.
     pub(crate) anchor: Option<Arc<dyn Send + Sync>>,
 }
@@ -71,6 +73,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         output,
         lanes,
         sink,
+        findings,
         anchor,
     } = worker;
     let control = Arc::new(control);
@@ -96,6 +99,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         birth: Some(birth),
         status,
         sink,
+        findings,
         _anchor: anchor,
         handle: handle.clone(),
     };
@@ -114,6 +118,7 @@ struct Task {
     birth: Option<oneshot::Sender<Birth>>,
     status: oneshot::Receiver<ExitStatus>,
     sink: Sink,
+    findings: Findings,
     _anchor: Option<Arc<dyn Send + Sync>>,
 }
 
@@ -219,6 +224,9 @@ impl Task {
                 if *self.handle.0.pongs.borrow() > asked {
                     return Err("PONG without a PING".to_owned());
                 }
+            }
+            (Kind::Notice, None) => {
+                (self.findings)(serde_json::from_slice(body).map_err(malformed)?);
             }
             (Kind::Hello, Some(_)) => {
                 let hello = serde_json::from_slice(body).map_err(malformed)?;

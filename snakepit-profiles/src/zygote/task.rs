@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
 use crate::boot::{self, BootError, BootLink, Booting, LinkError, Message, Recipe, Spawned};
+use crate::facts::Facts;
 use crate::frame::Kind;
 use crate::leash::Leash;
 use crate::wires;
@@ -60,9 +61,9 @@ pub(super) async fn run(
         Err(error) => return end(error),
     };
     let ended = match task.load(&recipe, patience, &state).await {
-        Ok(()) => {
+        Ok(facts) => {
             *said.lock() = task.output.tail();
-            state.send_replace(State::Ready);
+            state.send_replace(State::Ready(Arc::new(facts)));
             task.serve(requests).await
         }
         Err(ended) => ended,
@@ -139,7 +140,7 @@ impl Task {
         recipe: &Recipe,
         patience: Duration,
         state: &watch::Sender<State>,
-    ) -> Result<(), Option<LaunchError>> {
+    ) -> Result<Facts, Option<LaunchError>> {
         let result = {
             let load = timeout(patience, boot::load(&mut self.link, &recipe.boot));
             tokio::pin!(load);
@@ -153,7 +154,7 @@ impl Task {
         };
         let stage = "loading the adapter";
         let error = match result {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(facts)) => return Ok(facts),
             Ok(Err(BootError::Failed(failed))) => {
                 self.bury().await;
                 boot::failed(&recipe.boot.adapter, *failed)

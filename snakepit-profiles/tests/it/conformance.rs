@@ -1,26 +1,47 @@
-//! The conformance kit of the core, over each way to start a worker process.
+//! The conformance kit of the core, over each profile and each way to start a worker process.
 
 use std::sync::Arc;
 
+use snakepit_core::WorkerProfile;
 use snakepit_core::testing::Subject;
 use snakepit_profiles::SpawnMode;
 
 use crate::support::Pit;
 
-/// The profile with its workers counted. A zygote does not count: it belongs to the profile.
-fn subject(spawn: SpawnMode) -> Subject {
+/// A profile with its workers counted. A zygote does not count: it belongs to the profile.
+fn subject<P: WorkerProfile>(spawn: SpawnMode, profile: impl FnOnce(&Pit) -> P) -> Subject {
     let pit = Arc::new(Pit::new());
-    let profile = pit.builder("conformance.py").spawn(spawn).build();
+    let profile = profile(&pit);
     Subject::new(profile).left_over(move || match spawn {
         SpawnMode::Exec => pit.processes().len(),
         _ => pit.grandchildren(),
     })
 }
 
-mod forked {
-    snakepit_core::conformance!(|| super::subject(snakepit_profiles::SpawnMode::Zygote));
+fn process(spawn: SpawnMode) -> Subject {
+    subject(spawn, |pit| {
+        pit.builder("conformance.py").spawn(spawn).build()
+    })
 }
 
-mod executed {
-    snakepit_core::conformance!(|| super::subject(snakepit_profiles::SpawnMode::Exec));
+fn thread(spawn: SpawnMode) -> Subject {
+    subject(spawn, |pit| {
+        pit.threads("conformance.py").spawn(spawn).build()
+    })
+}
+
+mod process_forked {
+    snakepit_core::conformance!(|| super::process(snakepit_profiles::SpawnMode::Zygote));
+}
+
+mod process_executed {
+    snakepit_core::conformance!(|| super::process(snakepit_profiles::SpawnMode::Exec));
+}
+
+mod thread_forked {
+    snakepit_core::conformance!(|| super::thread(snakepit_profiles::SpawnMode::Zygote));
+}
+
+mod thread_executed {
+    snakepit_core::conformance!(|| super::thread(snakepit_profiles::SpawnMode::Exec));
 }

@@ -15,7 +15,7 @@ use snakepit_core::{
     Args, Call, CallError, CallId, LaneId, LaunchContext, LaunchError, Launched, Reply, Value,
     Worker, WorkerId, WorkerProfile,
 };
-use snakepit_profiles::{ProcessProfile, ProcessProfileBuilder, SpawnMode};
+use snakepit_profiles::{Builder, ProcessProfile, SpawnMode, ThreadProfile};
 
 /// The environment variable by which the processes of one test are found.
 const MARK: &str = "SNAKEPIT_TEST_MARK";
@@ -59,8 +59,15 @@ impl Pit {
     }
 
     /// A profile on an adapter of the tests.
-    pub(crate) fn builder(&self, adapter: &str) -> ProcessProfileBuilder {
-        ProcessProfile::builder(adapters().join(adapter).to_str().unwrap())
+    pub(crate) fn builder(&self, adapter: &str) -> Builder<ProcessProfile> {
+        ProcessProfile::builder(path(adapter))
+            .python(Self::python())
+            .env(MARK, &self.mark)
+    }
+
+    /// The same with four lanes in each worker.
+    pub(crate) fn threads(&self, adapter: &str) -> Builder<ThreadProfile> {
+        ThreadProfile::builder(path(adapter))
             .python(Self::python())
             .env(MARK, &self.mark)
     }
@@ -242,6 +249,10 @@ fn zombies() -> BTreeSet<u32> {
     numbers
         .filter(|&pid| parent(pid) == Some(std::process::id()) && state(pid) == Some('Z'))
         .collect()
+}
+
+fn path(adapter: &str) -> String {
+    adapters().join(adapter).display().to_string()
 }
 
 /// The folder of the adapters.

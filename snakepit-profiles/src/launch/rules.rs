@@ -1,0 +1,134 @@
+//! What a pool insists on, judged from what a worker says about itself. Pure: must not know processes.
+
+use snakepit_core::error::LaunchErrorKind;
+use snakepit_core::{LaunchError, Notice};
+
+use crate::facts::{Facts, Finding, Python};
+use crate::settings::{GilPolicy, LaneKind, Lanes, ThreadSafety};
+
+/// The settings a worker is held to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) gil: GilPolicy,
+    pub(crate) thread_safety: ThreadSafety,
+}
+
+impl Rules {
+    /// Judges a worker that is otherwise ready: what the operator should know of it, or why it must not serve.
+    pub(super) fn admit(self, lanes: Lanes, facts: &Facts) -> Result<Vec<Notice>, LaunchError> {
+        let gil = self.admit_gil(lanes, &facts.python)?;
+        let thread_safety = self.admit_adapter(lanes, facts.thread_safe)?;
+        Ok(gil.into_iter().chain(thread_safety).collect())
+    }
+
+    /// What to say of something a worker found out while it served.
+    pub(super) fn found(self, finding: &Finding) -> Option<Notice> {
+        if finding.kind != "gil_enabled" || self.gil == GilPolicy::Any {
+            return None;
+        }
+        let message = match &finding.modules[..] {
+            [] => format!("the GIL was turned on during `{}`", finding.command),
+            modules => format!(
+                "the GIL was turned on during `{}` by {}",
+                finding.command,
+                modules.join(", ")
+            ),
+        };
+        let notice = Notice::new("gil.on", message);
+        Some(if self.gil == GilPolicy::RequireOff {
+            let hint = "the worker is replaced; import the module when the adapter is loaded, to see it refused there";
+            notice.with_hint(hint).unfit()
+        } else {
+            notice.with_hint(
+                "from now on lanes of that worker overlap only in I/O and GIL-releasing code",
+            )
+        })
+    }
+
+    fn admit_gil(self, lanes: Lanes, python: &Python) -> Result<Option<Notice>, LaunchError> {
+        if !python.gil_enabled {
+            return Ok(None);
+        }
+        let (state, hint) = gil_on(python);
+        match self.gil {
+            GilPolicy::Any => Ok(None),
+            GilPolicy::RequireOff => Err(refused("gil: require_off", state, hint)),
+            GilPolicy::PreferOff if lanes.count > 1 && is_thread(lanes) => {
+                let message = format!("{state}: lanes overlap only in I/O and GIL-releasing code");
+                Ok(Some(Notice::new("gil.on", message).with_hint(hint)))
+            }
+            GilPolicy::PreferOff => Ok(Some(Notice::new("gil.on", state).with_hint(hint))),
+        }
+    }
+
+    fn admit_adapter(
+        self,
+        lanes: Lanes,
+        declared: Option<bool>,
+    ) -> Result<Option<Notice>, LaunchError> {
+        if !is_thread(lanes) || lanes.count == 1 {
+            return Ok(None);
+        }
+        let policy = match self.thread_safety {
+            ThreadSafety::Off => return Ok(None),
+            ThreadSafety::Warn => "thread_safety: warn",
+            ThreadSafety::Strict => "thread_safety: strict",
+        };
+        match (declared, self.thread_safety) {
+            (Some(true), _) => Ok(None),
+            (Some(false), _) => Err(refused(
+                policy,
+                "the adapter declares `__thread_safe__ = False`".to_owned(),
+                "use `worker_profile: process`, or `threads_per_worker: 1`",
+            )),
+            (None, ThreadSafety::Strict) => Err(refused(
+                policy,
+                "the adapter does not declare `__thread_safe__ = True`".to_owned(),
+                "declare it in the adapter's class or module once that is true",
+            )),
+            (None, _) => {
+                let message = "the adapter does not say whether threads may share its module";
+                let hint = "declare `__thread_safe__ = True` in its class or module, or use `worker_profile: process`";
+                Ok(Some(
+                    Notice::new("thread_safety.undeclared", message).with_hint(hint),
+                ))
+            }
+        }
+    }
+}
+
+/// How the GIL came to be on, and what to do about it.
+fn gil_on(python: &Python) -> (String, &'static str) {
+    let name = python.name();
+    if !python.free_threaded_build {
+        let hint = "a free-threaded build has none: set `python: 3.14t`; `snakepit python list` shows what is here";
+        return (format!("the GIL is on in {name}, an ordinary build"), hint);
+    }
+    match &python.gil_enabled_by[..] {
+        [] => (
+            format!("the GIL is on in free-threaded {name}"),
+            "is PYTHON_GIL=1 set, or a module loaded that says nothing?",
+        ),
+        modules => (
+            format!(
+                "the GIL of free-threaded {name} was turned on by {}",
+                modules.join(", ")
+            ),
+            "use a version of the module that supports free threading (`snakepit python compat`), or do without it",
+        ),
+    }
+}
+
+fn refused(policy: &'static str, message: String, hint: &str) -> LaunchError {
+    LaunchError::new(LaunchErrorKind::Refused { policy, message }).with_hint(hint)
+}
+
+fn is_thread(lanes: Lanes) -> bool {
+    match lanes.kind {
+        #[cfg(feature = "thread")]
+        LaneKind::Thread => true,
+        #[cfg(feature = "interpreter")]
+        LaneKind::Interpreter => false,
+        LaneKind::Main => false,
+    }
+}

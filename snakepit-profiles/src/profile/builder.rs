@@ -1,0 +1,163 @@
+//! Describing a profile, the same way for all of them; must not know which one it will be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use snakepit_core::Value;
+
+use crate::boot::{BootMessage, Recipe};
+use crate::frame::DEFAULT_MAX_FRAME;
+use crate::launch::{Launcher, Rules};
+use crate::settings::{GilPolicy, Lanes, LogLevel, SpawnMode, ThreadSafety};
+
+/// Describes a profile, such as a [`ProcessProfile`](crate::ProcessProfile).
+pub struct Builder<P> {
+    pub(super) options: Options,
+    profile: PhantomData<fn() -> P>,
+}
+
+/// All that is to be said about workers.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) spawn: SpawnMode,
+    pub(super) lanes: Lanes,
+    pub(super) gil: GilPolicy,
+    pub(super) thread_safety: ThreadSafety,
+    pub(super) recipe: Recipe,
+}
+
+impl Options {
+    fn new(adapter: String) -> Self {
+        Self {
+            spawn: SpawnMode::default(),
+            lanes: Lanes::ONE,
+            gil: GilPolicy::default(),
+            thread_safety: ThreadSafety::default(),
+            recipe: Recipe {
+                python: None,
+                env: BTreeMap::new(),
+                library_threads: 1,
+                boot: BootMessage {
+                    adapter,
+                    preload: Vec::new(),
+                    arguments: BTreeMap::new(),
+                    paths: Vec::new(),
+                    max_frame: DEFAULT_MAX_FRAME,
+                    log_level: LogLevel::default().name(),
+                },
+            },
+        }
+    }
+
+    pub(super) fn launcher(self) -> Launcher {
+        let rules = Rules {
+            gil: self.gil,
+            thread_safety: self.thread_safety,
+        };
+        Launcher::new(self.recipe, self.spawn, self.lanes, rules)
+    }
+}
+
+/// What a [`Builder`] can make.
+pub(super) trait Profile: Sized {
+    /// Sets what is different about it.
+    fn prepare(options: &mut Options);
+
+    /// Makes it.
+    fn finish(options: Options) -> Self;
+}
+
+#[expect(
+    private_bounds,
+    reason = "the profiles of this crate are all there are to build"
+)]
+impl<P: Profile> Builder<P> {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
+    pub(super) fn new(adapter: impl Into<String>) -> Self {
+        let mut options = Options::new(adapter.into());
+        P::prepare(&mut options);
+        Self {
+            options,
+            profile: PhantomData,
+        }
+    }
+
+    /// The interpreter: a path, a command to look up in `PATH`, or a request such as `3.14t` or `>=3.11`. By default the
+    /// one a shell user would expect: `SNAKEPIT_PYTHON`, the active virtual environment, `.venv`, or `python3`.
+    pub fn python(mut self, python: impl Into<String>) -> Self {
+        self.options.recipe.python = Some(python.into());
+        self
+    }
+
+    /// One more environment variable for the workers.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.recipe.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// One more keyword argument for the adapter's constructor.
+    pub fn argument(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let arguments = &mut self.options.recipe.boot.arguments;
+        arguments.insert(name.into(), value.into());
+        self
+    }
+
+    /// Further modules to import before the adapter.
+    pub fn preload<S: Into<String>>(mut self, modules: impl IntoIterator<Item = S>) -> Self {
+        let preload = &mut self.options.recipe.boot.preload;
+        preload.extend(modules.into_iter().map(Into::into));
+        self
+    }
+
+    /// Further folders to import from.
+    pub fn paths<S: Into<String>>(mut self, folders: impl IntoIterator<Item = S>) -> Self {
+        let paths = &mut self.options.recipe.boot.paths;
+        paths.extend(folders.into_iter().map(Into::into));
+        self
+    }
+
+    /// How workers are started.
+    pub fn spawn(mut self, spawn: SpawnMode) -> Self {
+        self.options.spawn = spawn;
+        self
+    }
+
+    /// What the pool thinks of the GIL.
+    pub fn gil(mut self, policy: GilPolicy) -> Self {
+        self.options.gil = policy;
+        self
+    }
+
+    /// The largest call and the largest answer, in bytes. 64 MiB by default, and less than 4 GiB.
+    pub fn max_payload(mut self, bytes: u32) -> Self {
+        self.options.recipe.boot.max_frame = bytes;
+        self
+    }
+
+    /// From which level on log records are passed on.
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.options.recipe.boot.log_level = level.name();
+        self
+    }
+
+    /// The profile. Nothing is started before its first launch.
+    pub fn build(self) -> P {
+        P::finish(self.options)
+    }
+}
+
+impl<P> Clone for Builder<P> {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            profile: PhantomData,
+        }
+    }
+}
+
+impl<P> fmt::Debug for Builder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Builder").field(&self.options).finish()
+    }
+}

@@ -1,0 +1,87 @@
+//! The `interpreter` profile: many lanes in one process, each with an interpreter and a GIL of its own. Experimental.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use snakepit_core::config::{ProfileFactory, Section};
+use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
+
+use super::builder::{Builder, Options, Profile};
+use super::{lanes, section};
+use crate::launch::Launcher;
+use crate::settings::LaneKind;
+
+/// Runs many calls at the same time in each of few processes, in parallel also on an ordinary CPython: each lane has an
+/// interpreter of its own, with its own GIL and its own modules. Experimental; needs CPython 3.14 or newer.
+///
+/// Most extension modules refuse to load in such an interpreter (NumPy and all that builds on it, PyO3 modules): the launch
+/// then fails with the list of those that do. The standard library loads.
+///
+/// ```no_run
+/// use snakepit_profiles::InterpreterProfile;
+///
+/// let profile = InterpreterProfile::builder("adapters/rules.py").python("3.14").threads_per_worker(4).build();
+/// ```
+#[derive(Debug)]
+pub struct InterpreterProfile {
+    launcher: Launcher,
+}
+
+impl InterpreterProfile {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
+    pub fn builder(adapter: impl Into<String>) -> Builder<Self> {
+        Builder::new(adapter)
+    }
+}
+
+impl Profile for InterpreterProfile {
+    fn prepare(options: &mut Options) {
+        lanes::set(options, LaneKind::Interpreter, lanes::DEFAULT);
+    }
+
+    fn finish(options: Options) -> Self {
+        Self {
+            launcher: options.launcher(),
+        }
+    }
+}
+
+impl Builder<InterpreterProfile> {
+    /// How many calls each worker runs at the same time, each in an interpreter of its own. 4 by default; from 1 to 128,
+    /// and cut to that.
+    pub fn threads_per_worker(mut self, threads: u16) -> Self {
+        lanes::set(&mut self.options, LaneKind::Interpreter, threads);
+        self
+    }
+}
+
+#[async_trait]
+impl WorkerProfile for InterpreterProfile {
+    fn kind(&self) -> &'static str {
+        "interpreter"
+    }
+
+    async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError> {
+        self.launcher.launch(&cx).await
+    }
+}
+
+/// Builds an [`InterpreterProfile`] from the keys of [`ProcessFactory`](crate::ProcessFactory) and `threads_per_worker`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InterpreterFactory;
+
+impl ProfileFactory for InterpreterFactory {
+    fn kind(&self) -> &'static str {
+        "interpreter"
+    }
+
+    fn build(
+        &self,
+        section: &mut Section<'_>,
+        _settings: &PoolSettings,
+    ) -> Option<Arc<dyn WorkerProfile>> {
+        let builder =
+            section::read::<InterpreterProfile>(section).threads_per_worker(lanes::read(section));
+        section.is_valid().then(|| Arc::new(builder.build()) as _)
+    }
+}

@@ -1,0 +1,76 @@
+//! The `process` profile: one worker process per lane; must not know how processes are started or spoken to.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use snakepit_core::config::{ProfileFactory, Section};
+use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
+
+use super::builder::{Builder, Options, Profile};
+use super::section;
+use crate::launch::Launcher;
+
+/// Runs calls in worker processes, one call at a time in each.
+///
+/// The first launch starts a *zygote*: an interpreter that imports the adapter and what it needs, once. Workers are forked
+/// from it in milliseconds and share its memory. The zygote ends with the profile and its last worker.
+///
+/// ```no_run
+/// use snakepit_profiles::ProcessProfile;
+///
+/// let profile = ProcessProfile::builder("adapters/hello.py").preload(["numpy"]).build();
+/// ```
+#[derive(Debug)]
+pub struct ProcessProfile {
+    launcher: Launcher,
+}
+
+impl ProcessProfile {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
+    pub fn builder(adapter: impl Into<String>) -> Builder<Self> {
+        Builder::new(adapter)
+    }
+}
+
+impl Profile for ProcessProfile {
+    fn prepare(_options: &mut Options) {}
+
+    fn finish(options: Options) -> Self {
+        Self {
+            launcher: options.launcher(),
+        }
+    }
+}
+
+#[async_trait]
+impl WorkerProfile for ProcessProfile {
+    fn kind(&self) -> &'static str {
+        "process"
+    }
+
+    async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError> {
+        self.launcher.launch(&cx).await
+    }
+}
+
+/// Builds a [`ProcessProfile`] from the keys `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`,
+/// `max_payload` and `log_level` of a pool's configuration.
+///
+/// Paths start from the folder of the configuration, which modules are looked for in too.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessFactory;
+
+impl ProfileFactory for ProcessFactory {
+    fn kind(&self) -> &'static str {
+        "process"
+    }
+
+    fn build(
+        &self,
+        section: &mut Section<'_>,
+        _settings: &PoolSettings,
+    ) -> Option<Arc<dyn WorkerProfile>> {
+        let builder = section::read::<ProcessProfile>(section);
+        section.is_valid().then(|| Arc::new(builder.build()) as _)
+    }
+}

@@ -1,0 +1,62 @@
+//! The keys all profiles of this crate have in a configuration; must not know the keys of one of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use snakepit_core::config::Section;
+use snakepit_core::config::scalar::ByteSize;
+
+use super::builder::{Builder, Profile};
+use crate::frame::DEFAULT_MAX_FRAME;
+use crate::settings::{LogLevel, SpawnMode};
+
+/// The smallest `max_payload`: an error with a short traceback has to pass.
+const SMALLEST_PAYLOAD: u64 = 4096;
+
+/// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload` and `log_level`.
+pub(super) fn read<P: Profile>(section: &mut Section<'_>) -> Builder<P> {
+    let adapter: Option<String> = section.required("adapter");
+    let adapter = adapter.map(|name| from_base(section, &name, is_file(&name)));
+    let mut builder = Builder::<P>::new(adapter.unwrap_or_default())
+        .paths([from_base(section, ".", true)])
+        .preload(section.or("preload", Vec::<String>::new()))
+        .spawn(section.or("spawn", SpawnMode::default()))
+        .log_level(section.or("log_level", LogLevel::default()));
+    let python: Option<String> = section.optional("python");
+    let options = &mut builder.options;
+    options.recipe.python = python.map(|name| from_base(section, &name, name.contains('/')));
+    options.gil = section.or("gil", options.gil);
+    options.recipe.env = section.or("adapter_env", BTreeMap::new());
+    options.recipe.boot.arguments = section.or("adapter_args", BTreeMap::new());
+    let payload = section
+        .or("max_payload", ByteSize::new(DEFAULT_MAX_FRAME.into()))
+        .get();
+    match u32::try_from(payload) {
+        Ok(bytes) if payload >= SMALLEST_PAYLOAD => builder = builder.max_payload(bytes),
+        _ => section.invalid("max_payload", "must be from 4KiB to less than 4GiB"),
+    }
+    builder
+}
+
+/// A name as it is; a path made absolute, from the folder of the configuration: a host may change its own folder.
+fn from_base(section: &Section<'_>, name: &str, is_path: bool) -> String {
+    if !is_path {
+        return name.to_owned();
+    }
+    let path = section.resolve(name);
+    std::path::absolute(&path)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// Whether an adapter is named by a path, and not by the name of a module.
+fn is_file(adapter: &str) -> bool {
+    let place = adapter
+        .rsplit_once(':')
+        .map_or(adapter, |(place, _class)| place);
+    place.contains('/')
+        || Path::new(place)
+            .extension()
+            .is_some_and(|kind| kind == "py")
+}

@@ -1,0 +1,108 @@
+//! What can be chosen about workers: plain data; must not know what obeys it.
+
+use serde::{Deserialize, Serialize};
+
+/// How worker processes are started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SpawnMode {
+    /// Forked from a zygote, unless the zygote finds that this is not safe; then by exec.
+    #[default]
+    Auto,
+    /// Forked from a zygote. When that is not safe, launches fail.
+    Zygote,
+    /// Each by starting an interpreter, which imports everything again.
+    Exec,
+}
+
+/// From which level on a worker's log records are passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// All but details.
+    #[default]
+    Info,
+    /// Only what needs attention.
+    Warning,
+    /// Only what went wrong.
+    Error,
+    /// Only what ends things.
+    Critical,
+}
+
+impl LogLevel {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// What a pool thinks of the GIL, which lets only one thread of a process run Python code at a time.
+///
+/// It is looked at when a worker says HELLO, after all imports, and again after calls that import: one extension module
+/// that does not support free threading turns it on for the rest of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GilPolicy {
+    /// A worker with the GIL on does not start; one that turns it on later is replaced.
+    RequireOff,
+    /// A worker with the GIL on serves, and the pool gives a notice. What thread pools do by default.
+    PreferOff,
+    /// It does not matter. What other pools do by default.
+    #[default]
+    Any,
+}
+
+/// What a thread pool asks of adapters, whose instances share a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ThreadSafety {
+    /// Nothing.
+    Off,
+    /// One that declares `__thread_safe__ = False` is refused, one that declares nothing gives a notice.
+    #[default]
+    Warn,
+    /// It has to declare `__thread_safe__ = True`.
+    Strict,
+}
+
+/// What a lane runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LaneKind {
+    /// The main thread of its process, which has no other lane.
+    #[default]
+    Main,
+    /// A thread of its own.
+    #[cfg(feature = "thread")]
+    Thread,
+    /// A thread with an interpreter of its own.
+    #[cfg(feature = "interpreter")]
+    Interpreter,
+}
+
+/// The lanes of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lanes {
+    pub(crate) kind: LaneKind,
+    pub(crate) count: u16,
+}
+
+impl Lanes {
+    /// One call at a time.
+    pub(crate) const ONE: Self = Self {
+        kind: LaneKind::Main,
+        count: 1,
+    };
+}
