@@ -132,3 +132,116 @@ fn is_thread(lanes: Lanes) -> bool {
         LaneKind::Main => false,
     }
 }
+
+#[cfg(all(test, feature = "thread"))]
+mod tests {
+    use super::*;
+
+    const SIXTEEN: Lanes = Lanes {
+        kind: LaneKind::Thread,
+        count: 16,
+    };
+
+    fn rules(gil: GilPolicy, thread_safety: ThreadSafety) -> Rules {
+        Rules { gil, thread_safety }
+    }
+
+    fn facts(free_threaded_build: bool, gil_enabled: bool, by: &[&str]) -> Facts {
+        Facts {
+            python: Python {
+                version: "3.14.7".into(),
+                implementation: "cpython".into(),
+                free_threaded_build,
+                gil_enabled,
+                gil_enabled_by: by.iter().map(ToString::to_string).collect(),
+                ..Python::default()
+            },
+            thread_safe: Some(true),
+            ..Facts::default()
+        }
+    }
+
+    fn codes(rules: Rules, lanes: Lanes, facts: &Facts) -> Result<Vec<String>, String> {
+        match rules.admit(lanes, facts) {
+            Ok(notices) => Ok(notices
+                .iter()
+                .map(|notice| notice.code.to_string())
+                .collect()),
+            Err(error) => {
+                assert!(error.is_permanent() && error.hint().is_some());
+                Err(error.to_string())
+            }
+        }
+    }
+
+    #[test]
+    fn a_required_absence_of_the_gil_names_who_turned_it_on() {
+        let strict = rules(GilPolicy::RequireOff, ThreadSafety::Off);
+        assert_eq!(codes(strict, SIXTEEN, &facts(true, false, &[])), Ok(vec![]));
+        for lanes in [SIXTEEN, Lanes::ONE] {
+            let error = codes(strict, lanes, &facts(true, true, &["lxml.etree"])).unwrap_err();
+            assert!(error.contains("lxml.etree") && error.contains("gil: require_off"));
+            let error = codes(strict, lanes, &facts(false, true, &[])).unwrap_err();
+            assert!(error.contains("ordinary build"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_preferred_absence_of_the_gil_is_a_notice() {
+        let relaxed = rules(GilPolicy::PreferOff, ThreadSafety::Off);
+        for facts in [facts(false, true, &[]), facts(true, true, &["lxml.etree"])] {
+            assert_eq!(codes(relaxed, SIXTEEN, &facts), Ok(vec!["gil.on".into()]));
+            assert_eq!(
+                codes(rules(GilPolicy::Any, ThreadSafety::Off), SIXTEEN, &facts),
+                Ok(vec![])
+            );
+        }
+    }
+
+    #[test]
+    fn an_import_during_a_call_makes_a_worker_unfit_only_where_that_matters() {
+        let finding = |kind: &str| Finding {
+            kind: kind.to_owned(),
+            modules: vec!["lxml.etree".to_owned()],
+            command: "parse".to_owned(),
+        };
+        let found = |gil| rules(gil, ThreadSafety::Off).found(&finding("gil_enabled"));
+        assert_eq!(found(GilPolicy::Any), None);
+        let notice = found(GilPolicy::PreferOff).unwrap();
+        assert!(!notice.unfit && notice.message.contains("`parse` by lxml.etree"));
+        assert!(found(GilPolicy::RequireOff).unwrap().unfit);
+        let unknown = finding("from the future");
+        assert_eq!(
+            rules(GilPolicy::RequireOff, ThreadSafety::Off).found(&unknown),
+            None
+        );
+    }
+
+    #[test]
+    fn an_adapter_is_held_to_what_it_declares_when_threads_share_it() {
+        use ThreadSafety::{Off, Strict, Warn};
+        let outcome = |thread_safety, declared, lanes| {
+            let mut facts = facts(true, false, &[]);
+            facts.thread_safe = declared;
+            codes(rules(GilPolicy::Any, thread_safety), lanes, &facts).map_err(|_| ())
+        };
+        let told = vec!["thread_safety.undeclared".to_owned()];
+        for (thread_safety, declared, expected) in [
+            (Off, Some(false), Ok(vec![])),
+            (Warn, Some(true), Ok(vec![])),
+            (Warn, None, Ok(told)),
+            (Warn, Some(false), Err(())),
+            (Strict, None, Err(())),
+            (Strict, Some(false), Err(())),
+            (Strict, Some(true), Ok(vec![])),
+        ] {
+            assert_eq!(outcome(thread_safety, declared, SIXTEEN), expected);
+            let single = Lanes {
+                kind: LaneKind::Thread,
+                count: 1,
+            };
+            assert_eq!(outcome(thread_safety, declared, single), Ok(vec![]));
+            assert_eq!(outcome(thread_safety, declared, Lanes::ONE), Ok(vec![]));
+        }
+    }
+}

@@ -4,9 +4,9 @@ use snakepit_core::{Args, Config};
 
 use crate::support::{Pit, adapters};
 
-fn parse(keys: &str) -> Result<Config, String> {
+fn parse(kind: &str, keys: &str) -> Result<Config, String> {
     let keys = keys.replace("; ", "\n    ");
-    let text = format!("pools:\n  - name: p\n    worker_profile: process\n    {keys}\n");
+    let text = format!("pools:\n  - name: p\n    worker_profile: {kind}\n    {keys}\n");
     let registry = snakepit_profiles::registry();
     Config::parse(&text, "test.yaml", adapters(), &registry).map_err(|report| report.to_string())
 }
@@ -21,7 +21,7 @@ async fn a_configured_profile_launches() {
         "./arguments.py:Adapter",
         "arguments:Adapter",
     ] {
-        let config = parse(&format!(
+        let config = parse("process", &format!(
             "adapter: {adapter}; adapter_args: {{greeting: hi, numbers: [1, 2.5, null]}}; \
              adapter_env: {{{mark}: '{value}', OMP_NUM_THREADS: '3'}}; python: {python}; preload: [json]; \
              spawn: zygote; max_payload: 1MiB; log_level: WARNING"
@@ -42,7 +42,7 @@ async fn a_configured_profile_launches() {
 
 #[test]
 fn nonsense_is_refused_with_its_place() {
-    let bad = |keys: &str| parse(keys).unwrap_err();
+    let bad = |keys: &str| parse("process", keys).unwrap_err();
     assert!(bad("pool_size: 1").contains("adapter"));
     for keys in [
         "spawn: sometimes",
@@ -60,5 +60,29 @@ fn nonsense_is_refused_with_its_place() {
             report.contains(key) && report.contains("test.yaml"),
             "{keys}: {report}"
         );
+    }
+}
+
+#[test]
+fn each_profile_has_keys_of_its_own() {
+    let thread = "adapter: x.py; threads_per_worker: 16; thread_safety: off; gil: require_off";
+    let config = parse("thread", thread).unwrap();
+    assert_eq!(config.pools[0].profile.kind(), "thread");
+    let config = parse("interpreter", "adapter: x.py; threads_per_worker: 2").unwrap();
+    assert_eq!(config.pools[0].profile.kind(), "interpreter");
+    for (kind, keys, label) in [
+        (
+            "process",
+            "threads_per_worker: 4",
+            "worker profile `thread`",
+        ),
+        ("thread", "threads_per_worker: 0", "from 1 to 128"),
+        ("thread", "threads_per_worker: 129", "from 1 to 128"),
+        ("thread", "thread_safety: maybe", "strict"),
+        ("process", "gil: off", "require_off"),
+        ("interpreter", "thread_safety: warn", "thread_safety"),
+    ] {
+        let report = parse(kind, &format!("adapter: x.py; {keys}")).unwrap_err();
+        assert!(report.contains(label), "{kind}, {keys}: {report}");
     }
 }

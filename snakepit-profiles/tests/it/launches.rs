@@ -257,7 +257,7 @@ async fn a_hundred_at_once_share_one_zygote() {
     let launches: Vec<_> = (0..100)
         .map(|_| {
             let (pit, profile) = (Arc::clone(&pit), Arc::clone(&profile));
-            tokio::spawn(async move { pit.launch(&profile).await })
+            tokio::spawn(async move { pit.launch(&*profile).await })
         })
         .collect();
     let mut workers = Vec::new();
@@ -400,7 +400,7 @@ fn a_runtime_dropped_at_any_point_leaves_nothing() {
                     .enable_all()
                     .build()
                     .unwrap();
-                runtime.block_on(pit.launch(&profile));
+                runtime.block_on(pit.launch(&*profile));
                 drop(runtime);
                 pit.assert_empty_blocking();
             }

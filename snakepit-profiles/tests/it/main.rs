@@ -7,3 +7,4 @@ mod death;
 mod host;
 mod launches;
 mod support;
+mod threads;

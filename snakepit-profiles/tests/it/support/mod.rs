@@ -93,12 +93,12 @@ impl Pit {
 
     pub(crate) async fn try_launch(
         &self,
-        profile: &ProcessProfile,
+        profile: &dyn WorkerProfile,
     ) -> Result<Launched, LaunchError> {
         profile.launch(self.context()).await
     }
 
-    pub(crate) async fn launch(&self, profile: &ProcessProfile) -> Launched {
+    pub(crate) async fn launch(&self, profile: &dyn WorkerProfile) -> Launched {
         self.try_launch(profile)
             .await
             .unwrap_or_else(|error| panic!("{error}: {:?}", error.output))
@@ -253,6 +253,14 @@ fn zombies() -> BTreeSet<u32> {
 
 fn path(adapter: &str) -> String {
     adapters().join(adapter).display().to_string()
+}
+
+/// Whether the interpreter to test with has a GIL.
+pub(crate) fn gil_is_on() -> bool {
+    let question = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())";
+    let mut command = std::process::Command::new(Pit::python());
+    let answer = command.args(["-c", question]).output().unwrap().stdout;
+    answer.starts_with(b"True")
 }
 
 /// The folder of the adapters.
