@@ -1,8 +1,8 @@
-//! What a Python process says about itself in READY and HELLO; must not judge it.
+//! What a Python process says about itself in HELLO; must not judge it.
 
 use serde::Deserialize;
 
-/// The part that READY and HELLO have in common; `docs/protocol.md`, section 6.
+/// What a worker's HELLO says of its interpreter and adapter; `docs/protocol.md`, section 6.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Facts {
     pub(crate) python: Python,

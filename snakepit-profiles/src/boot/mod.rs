@@ -19,7 +19,6 @@ use snakepit_core::value::{Map, ValueError};
 use snakepit_core::{LaunchError, Value};
 
 use crate::codec::{self, Failure};
-use crate::facts::Facts;
 use crate::frame::{Kind, PROTOCOL};
 use crate::wires;
 
@@ -80,12 +79,10 @@ impl BootMessage {
     }
 }
 
-/// The body of `READY`.
-#[derive(Deserialize)]
+/// The body of `READY`, as far as it matters here.
+#[derive(Debug, Deserialize)]
 struct ReadyMessage {
     protocol: u32,
-    #[serde(flatten)]
-    facts: Facts,
 }
 
 /// An interpreter that was started and has not been told anything yet.
@@ -133,11 +130,11 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
     Ok(Booting { link, process })
 }
 
-/// Tells a boot process what to load and waits until it has, which it then describes.
+/// Tells a boot process what to load and waits until it has.
 ///
 /// # Cancel safety
 /// Not cancel safe: the link is of no further use. Nothing else is affected.
-pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<Facts, BootError> {
+pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<(), BootError> {
     let body = boot.encode().map_err(BootError::Arguments)?;
     // A process that cannot even take BOOT may have said why.
     let sent = link.send(Kind::Boot, 0, &body).await;
@@ -148,11 +145,8 @@ pub(crate) async fn load(link: &mut BootLink, boot: &BootMessage) -> Result<Fact
     let violation = |detail| Err(BootError::Link(LinkError::Violation(detail)));
     match message.kind {
         Kind::Ready => match serde_json::from_slice(&message.body) {
-            Ok(ReadyMessage {
-                protocol: PROTOCOL,
-                facts,
-            }) => Ok(facts),
-            Ok(ReadyMessage { protocol, .. }) => violation(other_protocol(protocol)),
+            Ok(ReadyMessage { protocol: PROTOCOL }) => Ok(()),
+            Ok(ReadyMessage { protocol }) => violation(other_protocol(protocol)),
             Err(error) => violation(format!("malformed READY: {error}")),
         },
         Kind::Failed => match Failure::decode(&message.body) {

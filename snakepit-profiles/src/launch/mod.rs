@@ -95,7 +95,7 @@ impl Launcher {
             worker: None,
         };
         // Outside the time limit: a zygote has one of its own, and more to say about it.
-        let zygote = self.nursery.zygote(cx).await?.map(|(zygote, _)| zygote);
+        let zygote = self.nursery.zygote(cx).await?;
         let result = timeout_at(deadline, self.attempt(cx, zygote, &mut progress)).await;
         result.unwrap_or_else(|_| {
             let Progress { stage, worker } = progress;
@@ -128,7 +128,7 @@ impl Launcher {
                         return Err(error);
                     }
                     progress.stage = "loading the adapter";
-                    zygote = self.nursery.zygote(cx).await?.map(|(zygote, _)| zygote);
+                    zygote = self.nursery.zygote(cx).await?;
                 }
             }
         }
@@ -180,7 +180,7 @@ impl Launcher {
         progress.worker = Some(worker.handle().clone());
         let loaded = boot::load(&mut link, &self.recipe.boot).await;
         // By value: our copies of the worker's ends are closed in any case, or its death would not show.
-        let hand_over = |_facts| {
+        let hand_over = |()| {
             let descriptors = theirs.into_descriptors();
             let sent = link.send_with(Kind::Become, 0, &self.hello(&label), &descriptors);
             sent.map_err(BootError::Link)

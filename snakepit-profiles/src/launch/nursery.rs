@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::limit;
 use crate::boot::Recipe;
-use crate::facts::Facts;
 use crate::settings::SpawnMode;
 use crate::zygote::Zygote;
 
@@ -35,24 +34,24 @@ impl Nursery {
         }
     }
 
-    /// The zygote to fork from, once it is ready, and what it said; `None` if none is to be used.
+    /// The zygote to fork from, once it is ready; `None` if none is to be used.
     ///
     /// # Cancel safety
     /// Cancel safe: the zygote goes on booting, for the next launch.
     pub(super) async fn zygote(
         &self,
         cx: &LaunchContext,
-    ) -> Result<Option<(Arc<Zygote>, Arc<Facts>)>, LaunchError> {
+    ) -> Result<Option<Arc<Zygote>>, LaunchError> {
         if self.mode == SpawnMode::Exec || self.refused.lock().is_some() {
             return Ok(None);
         }
         let zygote = self.current_or_new(cx);
-        let facts = zygote.ready().await?;
+        zygote.ready().await?;
         // To the first launch that gets here, which most likely is the one that started it.
         for line in zygote.take_output() {
             (cx.output)(LogLine::new(LogStream::Raw, line));
         }
-        Ok(Some((zygote, facts)))
+        Ok(Some(zygote))
     }
 
     fn current_or_new(&self, cx: &LaunchContext) -> Arc<Zygote> {

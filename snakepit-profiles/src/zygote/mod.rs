@@ -16,7 +16,6 @@ use snakepit_core::error::{ExitStatus, LaunchErrorKind};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use crate::boot::Recipe;
-use crate::facts::Facts;
 use crate::leash::Leash;
 
 /// Forks asked for and not yet answered. Enough to keep a zygote busy; few enough that the requests always fit into the
@@ -28,8 +27,8 @@ const IN_FLIGHT: usize = 16;
 enum State {
     /// It loads the adapter.
     Booting,
-    /// It forks. What it said about itself.
-    Ready(Arc<Facts>),
+    /// It forks.
+    Ready,
     /// It is gone, or about to be.
     Ended(Box<LaunchError>),
 }
@@ -101,20 +100,20 @@ impl Zygote {
         matches!(*self.state.borrow(), State::Ended(_)) || self.forks.is_closed()
     }
 
-    /// Waits until it can fork, and returns what it said about itself.
+    /// Waits until it can fork.
     ///
     /// # Cancel safety
     /// Cancel safe: the zygote goes on booting.
-    pub(crate) async fn ready(&self) -> Result<Arc<Facts>, LaunchError> {
+    pub(crate) async fn ready(&self) -> Result<(), LaunchError> {
         let mut state = self.state.clone();
         match state
             .wait_for(|state| !matches!(state, State::Booting))
             .await
             .as_deref()
         {
-            Ok(State::Ready(facts)) => Ok(Arc::clone(facts)),
             Ok(State::Ended(error)) => Err(LaunchError::clone(error)),
-            Ok(State::Booting) | Err(_) => Err(gone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(gone()),
         }
     }
 

@@ -15,7 +15,6 @@ use tokio::time::timeout;
 use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
 use crate::boot::{self, BootError, BootLink, Booting, LinkError, Message, Recipe, Spawned};
-use crate::facts::Facts;
 use crate::frame::Kind;
 use crate::leash::Leash;
 use crate::wires;
@@ -61,9 +60,9 @@ pub(super) async fn run(
         Err(error) => return end(error),
     };
     let ended = match task.load(&recipe, patience, &state).await {
-        Ok(facts) => {
+        Ok(()) => {
             *said.lock() = task.output.tail();
-            state.send_replace(State::Ready(Arc::new(facts)));
+            state.send_replace(State::Ready);
             task.serve(requests).await
         }
         Err(ended) => ended,
@@ -140,7 +139,7 @@ impl Task {
         recipe: &Recipe,
         patience: Duration,
         state: &watch::Sender<State>,
-    ) -> Result<Facts, Option<LaunchError>> {
+    ) -> Result<(), Option<LaunchError>> {
         let result = {
             let load = timeout(patience, boot::load(&mut self.link, &recipe.boot));
             tokio::pin!(load);
@@ -154,7 +153,7 @@ impl Task {
         };
         let stage = "loading the adapter";
         let error = match result {
-            Ok(Ok(facts)) => return Ok(facts),
+            Ok(Ok(())) => return Ok(()),
             Ok(Err(BootError::Failed(failed))) => {
                 self.bury().await;
                 boot::failed(&recipe.boot.adapter, *failed)
