@@ -11,9 +11,12 @@ use crate::project::{Metadata, Package, root};
 const LAYERS: &[(&str, &[&str])] = &[
     ("snakepit-core", &[]),
     ("snakepit-proto", &[]),
-    ("snakepit-python", &["snakepit-core"]),
+    ("snakepit-python", &[]),
     ("snakepit-lifecycle", &["snakepit-core"]),
-    ("snakepit-profiles", &["snakepit-core", "snakepit-proto"]),
+    (
+        "snakepit-profiles",
+        &["snakepit-core", "snakepit-proto", "snakepit-python"],
+    ),
     (
         "snakepit-diagnostics",
         &["snakepit-core", "snakepit-python"],

@@ -1,0 +1,112 @@
+//! What is known about libraries: where their objects may be shared, what they do to the GIL, to a fork and in a
+//! sub-interpreter. The facts are in `libraries.yaml`; knows no interpreter that is really there.
+
+mod facts;
+mod judge;
+#[cfg(test)]
+mod tests {}
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::probe::Probe;
+use crate::profile::Profile;
+
+pub use facts::{
+    Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Library, ReleasesGil, Sharing,
+    SubInterpreters,
+};
+pub use judge::{Build, Judgement, Verdict};
+
+static BUILTIN: LazyLock<Matrix> = LazyLock::new(|| {
+    // A test reads the same file.
+    Matrix::parse(include_str!("libraries.yaml"))
+        .expect("the file is part of this crate and tested")
+});
+
+/// Facts about libraries.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    libraries: Vec<Library>,
+    /// Every name of a library, normalised.
+    names: HashMap<String, usize>,
+}
+
+impl Matrix {
+    /// The facts that come with this crate.
+    pub fn builtin() -> &'static Self {
+        &BUILTIN
+    }
+
+    /// Reads facts written as those of this crate are: see `docs/python.md`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub fn parse(yaml: &str) -> Result<Self, serde_yaml::Error> {
+        let libraries: Vec<Library> = serde_yaml::from_str(yaml)?;
+        let mut names = HashMap::new();
+        for (index, library) in libraries.iter().enumerate() {
+            for name in library.all_names() {
+                names.entry(normalise(name)).or_insert(index);
+            }
+        }
+        Ok(Self { libraries, names })
+    }
+
+    /// Every library there is something known about.
+    pub fn libraries(&self) -> impl Iterator<Item = &Library> {
+        self.libraries.iter()
+    }
+
+    /// The library of this name: of its distribution (`scikit-learn`), or of what is imported (`sklearn`). Upper and
+    /// lower case, `-`, `_` and `.` make no difference.
+    pub fn get(&self, name: &str) -> Option<&Library> {
+        let index = self.names.get(&normalise(name))?;
+        self.libraries.get(*index)
+    }
+
+    /// The names of every distribution, to ask an interpreter for.
+    pub(crate) fn distributions(&self) -> impl Iterator<Item = &str> {
+        let distributions = self.libraries.iter().flat_map(Library::distributions);
+        distributions.map(String::as_str)
+    }
+
+    /// The version of a library that is installed at an interpreter. `library` is any of its names.
+    pub fn installed<'p>(&self, library: &str, probe: &'p Probe) -> Option<&'p str> {
+        let distributions = self.get(library)?.distributions();
+        let version = distributions
+            .iter()
+            .find_map(|name| probe.libraries.get(name))?;
+        Some(version)
+    }
+
+    /// Whether a library may be used under a profile, on a build of Python.
+    ///
+    /// `library` is any of its names; `version` is the installed one, if it is known. A library nothing is known about is
+    /// [`Verdict::Unknown`]. Pure: looks at nothing but the facts.
+    pub fn judge(
+        &self,
+        library: &str,
+        version: Option<&str>,
+        profile: Profile,
+        build: &Build,
+    ) -> Judgement {
+        match self.get(library) {
+            Some(library) => judge::judge(library, version, profile, build),
+            None => Judgement::unknown(library),
+        }
+    }
+}
+
+/// One spelling for all that name the same distribution.
+pub(crate) fn normalise(name: &str) -> String {
+    let mut normal = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if normal.ends_with('-') => {}
+            '-' | '_' | '.' => normal.push('-'),
+            _ => normal.extend(c.to_lowercase()),
+        }
+    }
+    normal
+}

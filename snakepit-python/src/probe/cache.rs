@@ -1,0 +1,157 @@
+//! Remembers what interpreters said, until something they said may have changed. A cache that fails is no cache.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Probe;
+use crate::environment::Environment;
+
+/// Entries of another form are as good as none.
+const FORM: u32 = 1;
+
+/// Variables that change what an interpreter finds or does.
+const VARIABLES: [&str; 7] = [
+    "HOME",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUSERBASE",
+    "PYTHONNOUSERSITE",
+    "PYTHON_GIL",
+    "VIRTUAL_ENV",
+];
+
+/// A folder with an entry for each interpreter and the variables it runs with.
+#[derive(Clone, Debug)]
+pub(super) struct Cache {
+    folder: PathBuf,
+}
+
+/// What is asked for, all of which must be the same for an answer to hold.
+#[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Question {
+    form: u32,
+    path: PathBuf,
+    /// The script's text: another script asks something else.
+    script: u64,
+    variables: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    question: Question,
+    /// The interpreter, its settings, and each folder it imports from.
+    stamps: BTreeMap<PathBuf, Option<Stamp>>,
+    probe: Probe,
+}
+
+/// Changes when a file is replaced, or a file is added to or removed from a folder.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    modified: (i64, i64),
+    device: u64,
+    inode: u64,
+    size: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = path.metadata().ok()?;
+        Some(Self {
+            modified: (found.mtime(), found.mtime_nsec()),
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+        })
+    }
+}
+
+impl Cache {
+    /// The cache of the user, if there is a place for one.
+    pub(super) fn of(environment: &Environment) -> Option<Self> {
+        let folder = environment.xdg("XDG_CACHE_HOME", ".cache")?;
+        let folder = folder.join("snakepit/probes");
+        Some(Self { folder })
+    }
+
+    /// What the interpreter said the last time, if it would say so again.
+    pub(super) fn get(
+        &self,
+        path: &Path,
+        environment: &Environment,
+        script: &str,
+    ) -> Option<Probe> {
+        let question = question(path, environment, script);
+        let text = fs::read(self.file(&question)).ok()?;
+        let entry: Entry = serde_json::from_slice(&text).ok()?;
+        let current = |(path, stamp): (&PathBuf, &Option<Stamp>)| Stamp::of(path) == *stamp;
+        let holds = entry.question == question && entry.stamps.iter().all(current);
+        holds.then_some(entry.probe)
+    }
+
+    /// Remembers what it said. Not being able to is no failure: it will be asked again.
+    pub(super) fn put(&self, path: &Path, environment: &Environment, script: &str, probe: &Probe) {
+        let question = question(path, environment, script);
+        let file = self.file(&question);
+        let settings = path
+            .parent()
+            .and_then(Path::parent)
+            .map(|root| root.join("pyvenv.cfg"));
+        let read = [path.to_owned(), probe.executable.clone()]
+            .into_iter()
+            .chain(settings);
+        let stamps = read
+            .chain(probe.import_folders.iter().cloned())
+            .map(|path| {
+                let stamp = Stamp::of(&path);
+                (path, stamp)
+            })
+            .collect();
+        let entry = Entry {
+            question,
+            stamps,
+            probe: probe.clone(),
+        };
+        let _ = self.write(&file, &entry);
+    }
+
+    fn file(&self, question: &Question) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        question.hash(&mut hasher);
+        self.folder.join(format!("{:016x}.json", hasher.finish()))
+    }
+
+    /// Nobody sees half an entry, and nobody else reads or writes one.
+    fn write(&self, file: &Path, entry: &Entry) -> std::io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        let mut new = tempfile::NamedTempFile::new_in(&self.folder)?;
+        serde_json::to_writer(&mut new, entry)?;
+        new.flush()?;
+        new.persist(file).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+fn question(path: &Path, environment: &Environment, script: &str) -> Question {
+    let mut hasher = DefaultHasher::new();
+    script.hash(&mut hasher);
+    let path = environment.folder().join(path);
+    let variables = VARIABLES.iter().filter_map(|name| {
+        let value = environment.get(name)?;
+        Some(((*name).to_owned(), value.to_string_lossy().into_owned()))
+    });
+    Question {
+        form: FORM,
+        path: std::path::absolute(&path).unwrap_or(path),
+        script: hasher.finish(),
+        variables: variables.collect(),
+    }
+}

@@ -1,0 +1,261 @@
+//! Asks an interpreter what it is, by running it once. Knows no request and no search.
+
+mod cache;
+mod cpu;
+mod error;
+#[cfg(test)]
+mod tests {}
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pep440_rs::Version;
+use serde::{Deserialize, Serialize};
+
+pub use cpu::Cpu;
+pub use error::{ProbeError, ProbeErrorKind};
+
+use cache::Cache;
+
+use crate::environment::Environment;
+use crate::matrix::Matrix;
+use crate::process::{self, Ended, Ran, Stop};
+
+const SCRIPT: &str = include_str!("probe.py");
+/// Stands before the answer; a `sitecustomize` may print things of its own.
+const MARKER: &str = "snakepit-probe:";
+/// An interpreter starts in 10 to 100 ms; this is for one on a cold disk of a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// What an interpreter says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not depend on each other"
+)]
+pub struct Probe {
+    /// Its version, such as 3.14.2 or 3.15.0rc1.
+    pub version: Version,
+    /// `CPython`, `PyPy` and so on.
+    pub implementation: String,
+    /// Built without the need for a GIL. Whether there is one now is another question.
+    pub free_threaded_build: bool,
+    /// Whether the GIL is on, before anything was imported that may turn it on.
+    pub gil_enabled: bool,
+    /// Whether the standard library runs code in sub-interpreters with a GIL of their own (3.14 and newer).
+    pub subinterpreters: bool,
+    /// The interpreter's file, past any shim.
+    pub executable: PathBuf,
+    /// The folder of its installation or virtual environment.
+    pub prefix: PathBuf,
+    /// The folder of the installation it was made from; the same when it is not in a virtual environment.
+    pub base_prefix: PathBuf,
+    /// Whether it is in a virtual environment.
+    pub virtual_environment: bool,
+    /// The C library it runs on, if that can be told.
+    pub libc: Option<Libc>,
+    /// The CPUs it may use.
+    #[serde(default = "Cpu::of_this_process")]
+    pub cpu: Cpu,
+    /// The libraries of the [`Matrix`] that are installed there, by the name of their distribution, and their versions.
+    pub libraries: BTreeMap<String, String>,
+    /// The folders it imports from.
+    pub import_folders: Vec<PathBuf>,
+}
+
+/// A C library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Libc {
+    /// `glibc`, `musl`.
+    pub name: String,
+    /// Its version; empty when it does not say.
+    pub version: String,
+}
+
+/// Runs interpreters to ask what they are.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    environment: Environment,
+    time_limit: Duration,
+    stop: Option<Stop>,
+    cache: Option<Cache>,
+}
+
+impl Prober {
+    /// Runs them with the variables of this environment, and no longer than 10 s each.
+    pub fn new(environment: Environment) -> Self {
+        let cache = Cache::of(&environment);
+        Self {
+            environment,
+            time_limit: TIME_LIMIT,
+            stop: None,
+            cache,
+        }
+    }
+
+    /// As this process would run them.
+    pub fn of_this_process() -> Self {
+        Self::new(Environment::of_this_process())
+    }
+
+    /// Kills an interpreter that takes longer.
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Kills the interpreter that is running when `stop` says so.
+    pub fn with_stop(mut self, stop: Stop) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Forgets, and remembers nothing.
+    pub fn without_cache(mut self) -> Self {
+        self.cache = None;
+        self
+    }
+
+    /// Runs the interpreter once and returns what it says of itself.
+    ///
+    /// It is run with the variables a worker would get, `PYTHONPATH` and `sitecustomize` included, in a process group of
+    /// its own; nothing of it is left afterwards.
+    ///
+    /// # Errors
+    /// [`ProbeError`]: it does not start, hangs, crashes, prints something else, or is older than Python 3.8.
+    ///
+    /// # Blocking
+    /// Until it has answered, at most the time limit.
+    pub fn probe(&self, path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
+        let path = path.as_ref();
+        let error = |kind| ProbeError::new(path, kind);
+        let names = Matrix::builtin().distributions();
+        let args = ["-c", SCRIPT, MARKER].into_iter().chain(names);
+        let ran = self
+            .run(path, args, self.time_limit)
+            .map_err(|cause| error(ProbeErrorKind::Start(Arc::new(cause))))?;
+        read(&ran, self.time_limit).map_err(|kind| error(kind).with_stderr(&ran.stderr))
+    }
+
+    /// As [`probe`](Self::probe), or what it said the last time if nothing it depends on has changed since: the
+    /// interpreter's file, and the folders it imports from (so that installing a library counts).
+    ///
+    /// Answers are kept in `$XDG_CACHE_HOME/snakepit/probes`; without a place to keep them everything is asked again.
+    /// What scripts that only stand for an interpreter say (pyenv's shims) is not kept: it depends on where one is.
+    ///
+    /// # Errors
+    /// As [`probe`](Self::probe).
+    ///
+    /// # Blocking
+    /// As [`probe`](Self::probe); well under a millisecond when nothing has changed.
+    pub fn probe_cached(&self, path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
+        let path = path.as_ref();
+        let Some(cache) = &self.cache else {
+            return self.probe(path);
+        };
+        if let Some(probe) = cache.get(path, &self.environment, SCRIPT) {
+            return Ok(Probe {
+                cpu: Cpu::of_this_process(),
+                ..probe
+            });
+        }
+        let probe = self.probe(path)?;
+        if is_itself(path, &probe) {
+            cache.put(path, &self.environment, SCRIPT, &probe);
+        }
+        Ok(probe)
+    }
+
+    /// Runs an interpreter within bounds.
+    pub(crate) fn run<'a>(
+        &self,
+        path: &Path,
+        args: impl IntoIterator<Item = &'a str>,
+        limit: Duration,
+    ) -> std::io::Result<Ran> {
+        let folder = self.environment.folder();
+        let mut command = Command::new(folder.join(path));
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.environment.variables());
+        if !folder.as_os_str().is_empty() {
+            command.current_dir(folder);
+        }
+        process::run(&mut command, limit, self.stop.as_ref())
+    }
+}
+
+/// Runs the interpreter at `path` as this process would, and returns what it says of itself.
+///
+/// # Errors
+/// As [`Prober::probe`].
+///
+/// # Blocking
+/// As [`Prober::probe`].
+pub fn probe(path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
+    Prober::of_this_process().probe(path)
+}
+
+/// As [`probe()`], or what it said the last time: see [`Prober::probe_cached`].
+///
+/// # Errors
+/// As [`Prober::probe`].
+///
+/// # Blocking
+/// As [`Prober::probe_cached`].
+pub fn probe_cached(path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
+    Prober::of_this_process().probe_cached(path)
+}
+
+/// Whether the interpreter is the file that was run, and not another that it led to.
+fn is_itself(path: &Path, probe: &Probe) -> bool {
+    matches!(
+        (path.canonicalize(), probe.executable.canonicalize()),
+        (Ok(one), Ok(other)) if one == other
+    )
+}
+
+fn read(ran: &Ran, limit: Duration) -> Result<Probe, ProbeErrorKind> {
+    let status = match ran.ended {
+        Ended::ByItself(status) => status,
+        Ended::TimedOut => return Err(ProbeErrorKind::TimedOut(limit)),
+        Ended::Stopped => return Err(ProbeErrorKind::Stopped),
+        Ended::TooMuchOutput => {
+            return Err(ProbeErrorKind::Garbage("it prints without end".to_owned()));
+        }
+    };
+    let stdout = String::from_utf8_lossy(&ran.stdout);
+    let Some(answer) = stdout
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix(MARKER))
+    else {
+        if status.success() {
+            return Err(ProbeErrorKind::Garbage(excerpt(&stdout)));
+        }
+        return Err(ProbeErrorKind::Exited(process::describe(status)));
+    };
+    let probe: Probe = serde_json::from_str(answer)
+        .map_err(|error| ProbeErrorKind::Garbage(format!("{error} in {}", excerpt(answer))))?;
+    if *probe.version.release() < [3, 8][..] {
+        return Err(ProbeErrorKind::TooOld(probe.version));
+    }
+    Ok(probe)
+}
+
+/// The beginning of what was printed, on one line.
+fn excerpt(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() {
+        return "it prints nothing".to_owned();
+    }
+    let start: String = text.chars().take(60).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    format!("it prints {:?}", start + more)
+}

@@ -1,0 +1,177 @@
+//! Which worker profile suits an interpreter and an adapter, and why. Pure.
+
+use serde::Serialize;
+
+use crate::matrix::{Build, Judgement, Matrix, Verdict};
+use crate::probe::Probe;
+use crate::profile::Profile;
+use crate::scan::AdapterFacts;
+
+/// What a recommendation is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    probe: &'a Probe,
+    adapter: Option<&'a AdapterFacts>,
+    matrix: &'a Matrix,
+}
+
+impl<'a> Facts<'a> {
+    /// Only the interpreter is known.
+    pub fn new(probe: &'a Probe) -> Self {
+        Self {
+            probe,
+            adapter: None,
+            matrix: Matrix::builtin(),
+        }
+    }
+
+    /// The adapter is known too.
+    pub fn with_adapter(mut self, adapter: &'a AdapterFacts) -> Self {
+        self.adapter = Some(adapter);
+        self
+    }
+
+    /// With facts about libraries other than the built-in ones.
+    pub fn with_matrix(mut self, matrix: &'a Matrix) -> Self {
+        self.matrix = matrix;
+        self
+    }
+
+    /// What the matrix says about each import of the adapter, in the version that is installed.
+    fn judgements(&self, profile: Profile) -> Vec<Judgement> {
+        let build = Build::from(self.probe);
+        let imports = self.adapter.map_or(&[][..], |adapter| &adapter.imports);
+        let judge = |module: &String| {
+            let version = self.matrix.installed(module, self.probe);
+            self.matrix.judge(module, version, profile, &build)
+        };
+        imports.iter().map(judge).collect()
+    }
+}
+
+/// The worker profile to use, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Recommendation {
+    /// What to use.
+    pub profile: Profile,
+    /// Why, each a sentence without its period.
+    pub reasons: Vec<String>,
+    /// What else may be worth a try, and why.
+    pub alternative: Option<Alternative>,
+}
+
+/// Another profile that may be worth a try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Alternative {
+    /// The profile.
+    pub profile: Profile,
+    /// Why, a sentence without its period.
+    pub reason: String,
+}
+
+/// Chooses `thread` when threads really run at once and nothing known speaks against them; `process` otherwise.
+///
+/// Threads really run at once on a free-threaded build whose GIL is off and stays off: nothing the adapter imports is
+/// known to turn it on. Nothing speaks against them when the adapter declares `__thread_safe__ = True`, or there is none
+/// yet, and nothing it imports is known to fail between threads in a way an adapter per lane does not cure.
+pub fn recommend(facts: &Facts<'_>) -> Recommendation {
+    let probe = facts.probe;
+    let against = against_threads(facts);
+    if against.is_empty() {
+        let mut reasons = vec![format!(
+            "Python {} is free-threaded and its GIL is off, so threads run at once and share memory",
+            probe.version
+        )];
+        reasons.extend(for_threads(facts));
+        return Recommendation {
+            profile: Profile::Thread,
+            reasons,
+            alternative: None,
+        };
+    }
+    let mut reasons = against;
+    reasons
+        .push("processes run at once on every Python, and a crash takes one call only".to_owned());
+    Recommendation {
+        profile: Profile::Process,
+        reasons,
+        alternative: alternative(facts),
+    }
+}
+
+fn against_threads(facts: &Facts<'_>) -> Vec<String> {
+    let probe = facts.probe;
+    let mut against = Vec::new();
+    if !probe.free_threaded_build {
+        against.push(format!(
+            "Python {} is an ordinary build: its GIL lets one thread run at a time",
+            probe.version
+        ));
+    } else if probe.gil_enabled {
+        against.push(format!(
+            "Python {} is free-threaded, but its GIL is turned on (`PYTHON_GIL`, or a module imported at start-up)",
+            probe.version
+        ));
+    }
+    let Some(adapter) = facts.adapter else {
+        return against;
+    };
+    for judgement in facts.judgements(Profile::Thread) {
+        let bad = judgement.turns_gil_on || judgement.verdict == Verdict::Unsafe;
+        if let Some(reason) = judgement.reasons.first().filter(|_| bad) {
+            let reason = judgement
+                .reasons
+                .iter()
+                .find(|reason| reason.contains("GIL on"))
+                .unwrap_or(reason);
+            against.push(format!("`{}`: {reason}", judgement.library));
+        }
+    }
+    match adapter.thread_safe {
+        Some(true) => {}
+        Some(false) => against.push("the adapter declares `__thread_safe__ = False`".to_owned()),
+        None => against.push("the adapter does not declare `__thread_safe__ = True`".to_owned()),
+    }
+    against
+}
+
+fn for_threads(facts: &Facts<'_>) -> Vec<String> {
+    let Some(adapter) = facts.adapter else {
+        return vec![
+            "no adapter was named: it must be thread-safe and declare `__thread_safe__ = True`"
+                .to_owned(),
+        ];
+    };
+    let mut reasons = vec!["the adapter declares `__thread_safe__ = True`".to_owned()];
+    for judgement in facts.judgements(Profile::Thread) {
+        if let (Verdict::Unknown | Verdict::Caution, Some(reason)) =
+            (judgement.verdict, judgement.reasons.first())
+        {
+            reasons.push(format!("mind `{}`: {reason}", judgement.library));
+        }
+    }
+    for module in &adapter.local_imports {
+        reasons.push(format!(
+            "`{module}` lies beside the adapter and was not looked into"
+        ));
+    }
+    reasons
+}
+
+fn alternative(facts: &Facts<'_>) -> Option<Alternative> {
+    let probe = facts.probe;
+    if probe.free_threaded_build || !probe.subinterpreters {
+        return None;
+    }
+    let loads = facts
+        .judgements(Profile::Interpreter)
+        .iter()
+        .all(|judgement| judgement.verdict == Verdict::Ok);
+    loads.then(|| Alternative {
+        profile: Profile::Interpreter,
+        reason: "pure Python runs at once in sub-interpreters from 3.14 on, within one process (experimental)"
+            .to_owned(),
+    })
+}

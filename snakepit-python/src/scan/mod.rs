@@ -1,0 +1,130 @@
+//! What an adapter's file says without being run: what it imports, and whether it declares itself thread-safe.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::Prober;
+use crate::process::{self, Ended};
+
+const SCRIPT: &str = include_str!("scan.py");
+const MARKER: &str = "snakepit-scan:";
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What an adapter's file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AdapterFacts {
+    /// The modules it imports, wherever in the file, by the first part of their names; without those of the standard
+    /// library and those that lie beside it.
+    pub imports: Vec<String>,
+    /// The modules beside it that it imports, which were not looked into.
+    #[serde(default)]
+    pub local_imports: Vec<String>,
+    /// What its `__thread_safe__` says; `None` if it does not say.
+    pub thread_safe: Option<bool>,
+}
+
+/// Why an adapter's file could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// There is no such file. A module that is installed elsewhere is not looked for.
+    #[error("no file of the adapter `{0}` was found")]
+    NoFile(String),
+    /// It is no Python, or not of that version.
+    #[error("{0}")]
+    Syntax(String),
+    /// The interpreter did not read it.
+    #[error("`{}` did not read the adapter: {problem}", python.display())]
+    Interpreter {
+        /// The interpreter.
+        python: PathBuf,
+        /// What it did instead.
+        problem: String,
+    },
+}
+
+impl ScanError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoFile(_) => "name the adapter by the path of its file",
+            Self::Syntax(_) => {
+                "run the file with that interpreter to see what it does not understand"
+            }
+            Self::Interpreter { .. } => "see what the interpreter is with `snakepit python probe`",
+        }
+    }
+}
+
+/// Reads the file of an adapter, named as in a configuration: `path/file.py`, `path/file.py:Class` or
+/// `package.module[:Class]`. Paths and packages start from `folder`. Nothing of it is run.
+///
+/// # Errors
+/// [`ScanError`]: there is no such file, or the interpreter `python` cannot parse it.
+///
+/// # Blocking
+/// Runs the interpreter once, about 20 ms.
+pub fn scan(
+    prober: &Prober,
+    python: &Path,
+    adapter: &str,
+    folder: &Path,
+) -> Result<AdapterFacts, ScanError> {
+    let (place, class) = match adapter.rsplit_once(':') {
+        Some((place, class)) if !class.contains('/') => (place, class),
+        _ => (adapter, ""),
+    };
+    let file = file_of(place, folder).ok_or_else(|| ScanError::NoFile(adapter.to_owned()))?;
+    let failed = |problem: String| ScanError::Interpreter {
+        python: python.to_owned(),
+        problem,
+    };
+    let file = file.display().to_string();
+    let args = ["-I", "-S", "-c", SCRIPT, MARKER, &file, class];
+    let ran = prober
+        .run(python, args, TIME_LIMIT)
+        .map_err(|error| failed(error.to_string()))?;
+    let stdout = String::from_utf8_lossy(&ran.stdout);
+    let Some(answer) = stdout.lines().find_map(|line| line.strip_prefix(MARKER)) else {
+        return Err(failed(match ran.ended {
+            Ended::ByItself(status) => {
+                let stderr = String::from_utf8_lossy(&ran.stderr);
+                let last = stderr.lines().last().unwrap_or_default();
+                format!("{} {last}", process::describe(status))
+                    .trim()
+                    .to_owned()
+            }
+            Ended::TimedOut => format!("it took longer than {} s", TIME_LIMIT.as_secs()),
+            Ended::TooMuchOutput => "it prints without end".to_owned(),
+            Ended::Stopped => "it was stopped".to_owned(),
+        }));
+    };
+    match serde_json::from_str(answer) {
+        Ok(Answer::Facts(facts)) => Ok(facts),
+        Ok(Answer::Error(message)) => Err(ScanError::Syntax(message)),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Facts(AdapterFacts),
+    Error(String),
+}
+
+fn file_of(place: &str, folder: &Path) -> Option<PathBuf> {
+    let is_path = place.contains('/')
+        || Path::new(place)
+            .extension()
+            .is_some_and(|kind| kind == "py");
+    let candidates = if is_path {
+        vec![folder.join(place)]
+    } else {
+        let module = folder.join(place.replace('.', "/"));
+        vec![module.with_extension("py"), module.join("__init__.py")]
+    };
+    candidates.into_iter().find(|file| file.is_file())
+}
