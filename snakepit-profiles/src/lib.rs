@@ -7,6 +7,12 @@
 //!
 //! This crate knows no policy (when to replace a worker) and no scheduling (which worker gets a call).
 
+// Leaving out one of the profiles leaves some of what they share without a use.
+#![cfg_attr(
+    not(all(feature = "process", feature = "thread", feature = "interpreter")),
+    allow(dead_code)
+)]
+
 mod bodies;
 mod boot;
 pub mod codec;
@@ -14,6 +20,7 @@ mod facts;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
+mod interpreter;
 mod lane;
 mod launch;
 mod leash;

@@ -85,10 +85,8 @@ pub(crate) enum LaneKind {
     #[default]
     Main,
     /// A thread of its own.
-    #[cfg(feature = "thread")]
     Thread,
     /// A thread with an interpreter of its own.
-    #[cfg(feature = "interpreter")]
     Interpreter,
 }
 
@@ -97,12 +95,4 @@ pub(crate) enum LaneKind {
 pub(crate) struct Lanes {
     pub(crate) kind: LaneKind,
     pub(crate) count: u16,
-}
-
-impl Lanes {
-    /// One call at a time.
-    pub(crate) const ONE: Self = Self {
-        kind: LaneKind::Main,
-        count: 1,
-    };
 }

@@ -126,8 +126,12 @@ impl Section<'_> {
         let value = locate::read::<serde_yaml::Value>(&text, &node.place).ok();
         let line = locate::position(&text, &Spot::Value(node.place.clone())).map(|at| at.line);
         let origin = line.map_or(Origin::Unset, Origin::Line);
-        self.settings
-            .push(Setting::new(key, value.as_ref().map(one_line), origin));
+        let shown = match &value {
+            // As it is written: `3.10` may be a version.
+            Some(serde_yaml::Value::Number(_)) => locate::read::<String>(&text, &node.place).ok(),
+            value => value.as_ref().map(one_line),
+        };
+        self.settings.push(Setting::new(key, shown, origin));
         let at_value = Spot::Value(node.place.clone());
         if matches!(node.kind, Kind::Null) {
             let finding = Finding::new(at_value, format!("`{key}` has no value"));

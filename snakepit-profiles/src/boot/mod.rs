@@ -2,7 +2,6 @@
 
 mod bundle;
 mod environment;
-mod interpreter;
 mod link;
 mod spawner;
 
@@ -20,6 +19,7 @@ use snakepit_core::{LaunchError, Value};
 
 use crate::codec::{self, Failure};
 use crate::frame::{Kind, PROTOCOL};
+use crate::interpreter::Interpreter;
 use crate::wires;
 
 pub(crate) use link::{BootLink, LinkError, Message};
@@ -28,8 +28,8 @@ pub(crate) use spawner::{Spawned, dismiss};
 /// What makes one generation of boot processes: interpreter, environment and what to load.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
-    /// The configured interpreter.
-    pub(crate) python: Option<String>,
+    /// The interpreter.
+    pub(crate) python: Interpreter,
     /// Threads each numerical library may start, unless the environment says otherwise.
     pub(crate) library_threads: u16,
     /// Environment variables of its own.
@@ -111,10 +111,10 @@ pub(crate) enum BootError {
 /// # Cancel safety
 /// If dropped, no process is left.
 pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, LaunchError> {
-    let interpreter = interpreter::find(recipe.python.as_deref())?;
-    let (ours, theirs) = wires::pair().map_err(|error| cannot_start(&interpreter, error))?;
+    let interpreter = recipe.python.path().await?;
+    let (ours, theirs) = wires::pair().map_err(|error| cannot_start(interpreter, error))?;
     let prepare = || -> io::Result<Command> {
-        let mut command = Command::new(&interpreter);
+        let mut command = Command::new(interpreter);
         command.arg(bundle::program()?);
         command.stdin(Stdio::from(theirs));
         command.stdout(Stdio::from(output.try_clone()?));
@@ -122,11 +122,11 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
         environment::apply(&mut command, recipe.library_threads, &recipe.env);
         Ok(command)
     };
-    let command = prepare().map_err(|error| cannot_start(&interpreter, error))?;
+    let command = prepare().map_err(|error| cannot_start(interpreter, error))?;
     let process = spawner::spawn(command)
         .await
-        .map_err(|error| cannot_start(&interpreter, error))?;
-    let link = BootLink::new(ours).map_err(|error| cannot_start(&interpreter, error))?;
+        .map_err(|error| cannot_start(interpreter, error))?;
+    let link = BootLink::new(ours).map_err(|error| cannot_start(interpreter, error))?;
     Ok(Booting { link, process })
 }
 

@@ -1,5 +1,6 @@
 //! From a recipe to a worker that is ready, by fork or by exec; must not know calls.
 
+mod compat;
 mod nursery;
 mod rules;
 mod unborn;
@@ -265,7 +266,11 @@ impl Launcher {
             let (has, wanted) = (hello.lanes, self.lanes.count);
             format!("it has {has} lanes instead of {wanted}")
         } else {
-            for notice in self.rules.admit(self.lanes, &hello.facts)? {
+            let rules = self.rules.admit(self.lanes, &hello.facts)?;
+            for notice in rules
+                .into_iter()
+                .chain(compat::notices(self.lanes, &hello.facts))
+            {
                 (cx.notices)(notice);
             }
             return Ok(ProcessWorker::launched(

@@ -53,7 +53,7 @@ impl Rules {
         match self.gil {
             GilPolicy::Any => Ok(None),
             GilPolicy::RequireOff => Err(refused("gil: require_off", state, hint)),
-            GilPolicy::PreferOff if lanes.count > 1 && is_thread(lanes) => {
+            GilPolicy::PreferOff if lanes.count > 1 && lanes.kind == LaneKind::Thread => {
                 let message = format!("{state}: lanes overlap only in I/O and GIL-releasing code");
                 Ok(Some(Notice::new("gil.on", message).with_hint(hint)))
             }
@@ -66,7 +66,7 @@ impl Rules {
         lanes: Lanes,
         declared: Option<bool>,
     ) -> Result<Option<Notice>, LaunchError> {
-        if !is_thread(lanes) || lanes.count == 1 {
+        if lanes.kind != LaneKind::Thread || lanes.count == 1 {
             return Ok(None);
         }
         let policy = match self.thread_safety {
@@ -123,23 +123,18 @@ fn refused(policy: &'static str, message: String, hint: &str) -> LaunchError {
     LaunchError::new(LaunchErrorKind::Refused { policy, message }).with_hint(hint)
 }
 
-fn is_thread(lanes: Lanes) -> bool {
-    match lanes.kind {
-        #[cfg(feature = "thread")]
-        LaneKind::Thread => true,
-        #[cfg(feature = "interpreter")]
-        LaneKind::Interpreter => false,
-        LaneKind::Main => false,
-    }
-}
-
-#[cfg(all(test, feature = "thread"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     const SIXTEEN: Lanes = Lanes {
         kind: LaneKind::Thread,
         count: 16,
+    };
+
+    const ONE: Lanes = Lanes {
+        kind: LaneKind::Main,
+        count: 1,
     };
 
     fn rules(gil: GilPolicy, thread_safety: ThreadSafety) -> Rules {
@@ -178,7 +173,7 @@ mod tests {
     fn a_required_absence_of_the_gil_names_who_turned_it_on() {
         let strict = rules(GilPolicy::RequireOff, ThreadSafety::Off);
         assert_eq!(codes(strict, SIXTEEN, &facts(true, false, &[])), Ok(vec![]));
-        for lanes in [SIXTEEN, Lanes::ONE] {
+        for lanes in [SIXTEEN, ONE] {
             let error = codes(strict, lanes, &facts(true, true, &["lxml.etree"])).unwrap_err();
             assert!(error.contains("lxml.etree") && error.contains("gil: require_off"));
             let error = codes(strict, lanes, &facts(false, true, &[])).unwrap_err();
@@ -241,7 +236,7 @@ mod tests {
                 count: 1,
             };
             assert_eq!(outcome(thread_safety, declared, single), Ok(vec![]));
-            assert_eq!(outcome(thread_safety, declared, Lanes::ONE), Ok(vec![]));
+            assert_eq!(outcome(thread_safety, declared, ONE), Ok(vec![]));
         }
     }
 }

@@ -6,10 +6,12 @@ use std::marker::PhantomData;
 
 use snakepit_core::Value;
 
+use super::lanes;
 use crate::boot::{BootMessage, Recipe};
 use crate::frame::DEFAULT_MAX_FRAME;
+use crate::interpreter::Interpreter;
 use crate::launch::{Launcher, Rules};
-use crate::settings::{GilPolicy, Lanes, LogLevel, SpawnMode, ThreadSafety};
+use crate::settings::{GilPolicy, LaneKind, LogLevel, SpawnMode, ThreadSafety};
 
 /// Describes a profile, such as a [`ProcessProfile`](crate::ProcessProfile).
 pub struct Builder<P> {
@@ -21,7 +23,8 @@ pub struct Builder<P> {
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) spawn: SpawnMode,
-    pub(super) lanes: Lanes,
+    /// Lanes of each worker, where a worker may have several.
+    pub(super) threads: u16,
     pub(super) gil: GilPolicy,
     pub(super) thread_safety: ThreadSafety,
     pub(super) recipe: Recipe,
@@ -31,11 +34,11 @@ impl Options {
     fn new(adapter: String) -> Self {
         Self {
             spawn: SpawnMode::default(),
-            lanes: Lanes::ONE,
+            threads: lanes::DEFAULT,
             gil: GilPolicy::default(),
             thread_safety: ThreadSafety::default(),
             recipe: Recipe {
-                python: None,
+                python: Interpreter::default(),
                 env: BTreeMap::new(),
                 library_threads: 1,
                 boot: BootMessage {
@@ -50,19 +53,21 @@ impl Options {
         }
     }
 
-    pub(super) fn launcher(self) -> Launcher {
+    pub(super) fn launcher(mut self, kind: LaneKind) -> Launcher {
+        let lanes = lanes::of(kind, self.threads);
+        self.recipe.library_threads = lanes::library_threads(lanes);
         let rules = Rules {
             gil: self.gil,
             thread_safety: self.thread_safety,
         };
-        Launcher::new(self.recipe, self.spawn, self.lanes, rules)
+        Launcher::new(self.recipe, self.spawn, lanes, rules)
     }
 }
 
 /// What a [`Builder`] can make.
 pub(super) trait Profile: Sized {
     /// Sets what is different about it.
-    fn prepare(options: &mut Options);
+    fn prepare(_options: &mut Options) {}
 
     /// Makes it.
     fn finish(options: Options) -> Self;
@@ -86,7 +91,7 @@ impl<P: Profile> Builder<P> {
     /// The interpreter: a path, a command to look up in `PATH`, or a request such as `3.14t` or `>=3.11`. By default the
     /// one a shell user would expect: `SNAKEPIT_PYTHON`, the active virtual environment, `.venv`, or `python3`.
     pub fn python(mut self, python: impl Into<String>) -> Self {
-        self.options.recipe.python = Some(python.into());
+        self.options.recipe.python = Interpreter::wanted(python);
         self
     }
 

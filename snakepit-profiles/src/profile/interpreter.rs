@@ -35,13 +35,9 @@ impl InterpreterProfile {
 }
 
 impl Profile for InterpreterProfile {
-    fn prepare(options: &mut Options) {
-        lanes::set(options, LaneKind::Interpreter, lanes::DEFAULT);
-    }
-
     fn finish(options: Options) -> Self {
         Self {
-            launcher: options.launcher(),
+            launcher: options.launcher(LaneKind::Interpreter),
         }
     }
 }
@@ -50,7 +46,7 @@ impl Builder<InterpreterProfile> {
     /// How many calls each worker runs at the same time, each in an interpreter of its own. 4 by default; from 1 to 128,
     /// and cut to that.
     pub fn threads_per_worker(mut self, threads: u16) -> Self {
-        lanes::set(&mut self.options, LaneKind::Interpreter, threads);
+        self.options.threads = threads;
         self
     }
 }

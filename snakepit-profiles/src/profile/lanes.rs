@@ -6,7 +6,6 @@ use std::thread::available_parallelism;
 use snakepit_core::config::Section;
 use snakepit_core::config::scalar::Bounded;
 
-use super::builder::Options;
 use crate::settings::{LaneKind, Lanes};
 
 /// Lanes of a worker unless told otherwise: enough to overlap I/O, few enough that a GIL does not become a queue.
@@ -24,18 +23,26 @@ pub(super) fn read(section: &mut Section<'_>) -> u16 {
     u16::try_from(threads.as_usize()).unwrap_or(MOST)
 }
 
-/// Gives workers so many lanes, or as many as they may have.
-pub(super) fn set(options: &mut Options, kind: LaneKind, threads: u16) {
-    let count = threads.clamp(1, MOST);
-    options.lanes = Lanes { kind, count };
-    options.recipe.library_threads = library_threads(count);
+/// The lanes of a worker that may have so many.
+pub(super) fn of(kind: LaneKind, threads: u16) -> Lanes {
+    let count = match kind {
+        LaneKind::Main => 1,
+        LaneKind::Thread | LaneKind::Interpreter => threads.clamp(1, MOST),
+    };
+    Lanes { kind, count }
 }
 
-/// Threads that numerical libraries may use in each of so many lanes: N lanes must not make N x N threads.
-fn library_threads(lanes: u16) -> u16 {
-    // Knows affinity and cgroup quotas.
-    let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-    share(processors, lanes)
+/// Threads that numerical libraries may use in each of these lanes: N lanes must not make N x N threads. One in a process
+/// of one lane: the pool's parallelism is its processes.
+pub(super) fn library_threads(lanes: Lanes) -> u16 {
+    match lanes.kind {
+        LaneKind::Main => 1,
+        LaneKind::Thread | LaneKind::Interpreter => {
+            // Knows affinity and cgroup quotas.
+            let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+            share(processors, lanes.count)
+        }
+    }
 }
 
 fn share(processors: usize, lanes: u16) -> u16 {

@@ -1,9 +1,10 @@
 //! The profiles of this crate, how they are described and configured; must not know how workers are started.
 
+#[cfg(all(feature = "process", feature = "thread"))]
+mod auto;
 mod builder;
 #[cfg(feature = "interpreter")]
 mod interpreter;
-#[cfg(any(feature = "thread", feature = "interpreter"))]
 mod lanes;
 #[cfg(feature = "process")]
 mod process;
@@ -11,6 +12,8 @@ mod section;
 #[cfg(feature = "thread")]
 mod thread;
 
+#[cfg(all(feature = "process", feature = "thread"))]
+pub use auto::{AutoFactory, AutoProfile};
 pub use builder::Builder;
 #[cfg(feature = "interpreter")]
 pub use interpreter::{InterpreterFactory, InterpreterProfile};
@@ -28,5 +31,7 @@ pub fn registry() -> snakepit_core::Registry {
     let registry = registry.with(ThreadFactory);
     #[cfg(feature = "interpreter")]
     let registry = registry.with(InterpreterFactory);
+    #[cfg(all(feature = "process", feature = "thread"))]
+    let registry = registry.with(AutoFactory);
     registry
 }

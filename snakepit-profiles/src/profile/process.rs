@@ -9,6 +9,7 @@ use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerPr
 use super::builder::{Builder, Options, Profile};
 use super::section;
 use crate::launch::Launcher;
+use crate::settings::LaneKind;
 
 /// Runs calls in worker processes, one call at a time in each.
 ///
@@ -33,11 +34,9 @@ impl ProcessProfile {
 }
 
 impl Profile for ProcessProfile {
-    fn prepare(_options: &mut Options) {}
-
     fn finish(options: Options) -> Self {
         Self {
-            launcher: options.launcher(),
+            launcher: options.launcher(LaneKind::Main),
         }
     }
 }

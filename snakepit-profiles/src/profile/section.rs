@@ -5,6 +5,7 @@ use std::path::Path;
 
 use snakepit_core::config::Section;
 use snakepit_core::config::scalar::ByteSize;
+use snakepit_python::Request;
 
 use super::builder::{Builder, Profile};
 use crate::frame::DEFAULT_MAX_FRAME;
@@ -22,9 +23,10 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>) -> Builder<P> {
         .preload(section.or("preload", Vec::<String>::new()))
         .spawn(section.or("spawn", SpawnMode::default()))
         .log_level(section.or("log_level", LogLevel::default()));
-    let python: Option<String> = section.optional("python");
+    if let Some(request) = interpreter(section) {
+        builder = builder.python(request);
+    }
     let options = &mut builder.options;
-    options.recipe.python = python.map(|name| from_base(section, &name, name.contains('/')));
     options.gil = section.or("gil", options.gil);
     options.recipe.env = section.or("adapter_env", BTreeMap::new());
     options.recipe.boot.arguments = section.or("adapter_args", BTreeMap::new());
@@ -36,6 +38,21 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>) -> Builder<P> {
         _ => section.invalid("max_payload", "must be from 4KiB to less than 4GiB"),
     }
     builder
+}
+
+/// Reads `python`, which may be a request or a path.
+fn interpreter(section: &mut Section<'_>) -> Option<String> {
+    let text: String = section.optional("python")?;
+    match text.parse::<Request>() {
+        Ok(request) => {
+            let is_path = matches!(request, Request::Path(_));
+            Some(from_base(section, &text, is_path))
+        }
+        Err(error) => {
+            section.invalid_with_help("python", error.to_string(), error.hint());
+            None
+        }
+    }
 }
 
 /// A name as it is; a path made absolute, from the folder of the configuration: a host may change its own folder.

@@ -36,12 +36,11 @@ impl ThreadProfile {
 impl Profile for ThreadProfile {
     fn prepare(options: &mut Options) {
         options.gil = GilPolicy::PreferOff;
-        lanes::set(options, LaneKind::Thread, lanes::DEFAULT);
     }
 
     fn finish(options: Options) -> Self {
         Self {
-            launcher: options.launcher(),
+            launcher: options.launcher(LaneKind::Thread),
         }
     }
 }
@@ -52,7 +51,7 @@ impl Builder<ThreadProfile> {
     /// Unless the environment says otherwise, numerical libraries get as many threads in each lane as there are processors
     /// for it, and at least one.
     pub fn threads_per_worker(mut self, threads: u16) -> Self {
-        lanes::set(&mut self.options, LaneKind::Thread, threads);
+        self.options.threads = threads;
         self
     }
 

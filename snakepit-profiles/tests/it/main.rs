@@ -1,6 +1,7 @@
 //! Drives the process profile with real interpreters, worker by worker, without a pool.
 
 mod calls;
+mod choice;
 mod config;
 mod conformance;
 mod death;

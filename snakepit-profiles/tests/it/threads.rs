@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use snakepit_core::error::LaunchErrorKind;
-use snakepit_core::{Pool, WorkerProfile};
+use snakepit_core::{LaunchError, Pool, WorkerProfile};
 use snakepit_profiles::{GilPolicy, ThreadSafety};
 
 use crate::support::{Pit, gil_is_on};
@@ -139,7 +139,7 @@ async fn an_adapter_is_held_to_what_it_declares() {
             builder = builder.env("DECLARED", declared);
         }
         let launched = pit.try_launch(&builder.build()).await;
-        let outcome = launched.as_ref().map(|_| ()).map_err(|error| error.code());
+        let outcome = launched.as_ref().map(|_| ()).map_err(LaunchError::code);
         let expected = if accepted {
             Ok(())
         } else {

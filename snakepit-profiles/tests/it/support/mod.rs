@@ -60,14 +60,14 @@ impl Pit {
 
     /// A profile on an adapter of the tests.
     pub(crate) fn builder(&self, adapter: &str) -> Builder<ProcessProfile> {
-        ProcessProfile::builder(path(adapter))
+        ProcessProfile::builder(self::adapter(adapter))
             .python(Self::python())
             .env(MARK, &self.mark)
     }
 
     /// The same with four lanes in each worker.
     pub(crate) fn threads(&self, adapter: &str) -> Builder<ThreadProfile> {
-        ThreadProfile::builder(path(adapter))
+        ThreadProfile::builder(self::adapter(adapter))
             .python(Self::python())
             .env(MARK, &self.mark)
     }
@@ -251,8 +251,9 @@ fn zombies() -> BTreeSet<u32> {
         .collect()
 }
 
-fn path(adapter: &str) -> String {
-    adapters().join(adapter).display().to_string()
+/// The path of an adapter of the tests.
+pub(crate) fn adapter(name: &str) -> String {
+    adapters().join(name).display().to_string()
 }
 
 /// Whether the interpreter to test with has a GIL.

@@ -1,0 +1,146 @@
+//! `worker_profile: auto`: asks the interpreter and reads the adapter, then is one of the others; must not know how those work.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use snakepit_core::config::{ProfileFactory, Section};
+use snakepit_core::{LaunchContext, LaunchError, Launched, Notice, PoolSettings, WorkerProfile};
+use snakepit_python::{
+    AdapterFacts, Facts, Finder, Probe, Profile as Kind, Recommendation, recommend, scan,
+};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
+
+use super::builder::{Builder, Options, Profile};
+use super::{lanes, section};
+use crate::launch::Launcher;
+use crate::settings::{GilPolicy, LaneKind, ThreadSafety};
+
+/// Chooses between the `thread` and the `process` profile when the first worker is launched, as
+/// [`snakepit_python::recommend`] does, and says by a notice what it chose and why.
+///
+/// It looks at the interpreter the pool will run, and at the adapter's file without running it: what it imports, and
+/// whether it declares `__thread_safe__ = True`. An adapter named as a module that is installed elsewhere is not looked
+/// into, and so gets processes.
+#[derive(Debug)]
+pub struct AutoProfile {
+    options: Options,
+    chosen: OnceCell<(Kind, Launcher)>,
+}
+
+impl AutoProfile {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
+    pub fn builder(adapter: impl Into<String>) -> Builder<Self> {
+        Builder::new(adapter)
+    }
+
+    async fn choose(&self, cx: &LaunchContext) -> Result<(Kind, Launcher), LaunchError> {
+        let recipe = &self.options.recipe;
+        let probe = recipe.python.probe().await?;
+        let python = recipe.python.path().await?.to_owned();
+        let (adapter, mut folders) = (recipe.boot.adapter.clone(), recipe.boot.paths.clone());
+        folders.push(".".to_owned());
+        let look = spawn_blocking(move || {
+            let finder = Finder::of_this_process();
+            let look = |folder| scan(finder.prober(), &python, &adapter, Path::new(folder));
+            folders.iter().find_map(|folder| look(folder).ok())
+        });
+        // An adapter that cannot be read declares nothing. What is wrong with it the worker tells better.
+        let facts = look.await.ok().flatten().unwrap_or_default();
+        let choice = recommendation(&probe, &facts);
+        let mut options = self.options.clone();
+        let kind = match choice.profile {
+            Kind::Thread => LaneKind::Thread,
+            _ => LaneKind::Main,
+        };
+        if kind == LaneKind::Thread && options.gil == GilPolicy::Any {
+            options.gil = GilPolicy::PreferOff;
+        }
+        (cx.notices)(announcement(
+            &choice,
+            lanes::of(kind, options.threads).count,
+        ));
+        Ok((choice.profile, options.launcher(kind)))
+    }
+}
+
+fn recommendation(probe: &Probe, adapter: &AdapterFacts) -> Recommendation {
+    recommend(&Facts::new(probe).with_adapter(adapter))
+}
+
+fn announcement(choice: &Recommendation, lanes: u16) -> Notice {
+    let reasons = choice.reasons.join("; ");
+    let each = match lanes {
+        1 => String::new(),
+        lanes => format!(" with {lanes} lanes each"),
+    };
+    Notice::new(
+        "profile.auto",
+        format!(
+            "`worker_profile: auto` chose `{}`{each}: {reasons}",
+            choice.profile
+        ),
+    )
+}
+
+impl Profile for AutoProfile {
+    fn finish(options: Options) -> Self {
+        Self {
+            options,
+            chosen: OnceCell::new(),
+        }
+    }
+}
+
+impl Builder<AutoProfile> {
+    /// How many calls each worker runs at the same time if threads are chosen. 4 by default; from 1 to 128, and cut to
+    /// that.
+    pub fn threads_per_worker(mut self, threads: u16) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// What is asked of the adapter if threads are chosen.
+    pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
+        self.options.thread_safety = thread_safety;
+        self
+    }
+}
+
+#[async_trait]
+impl WorkerProfile for AutoProfile {
+    /// What was chosen, and `auto` before that.
+    fn kind(&self) -> &str {
+        match self.chosen.get() {
+            Some((kind, _)) => kind.as_str(),
+            None => "auto",
+        }
+    }
+
+    async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError> {
+        let chosen = self.chosen.get_or_try_init(|| self.choose(&cx)).await?;
+        chosen.1.launch(&cx).await
+    }
+}
+
+/// Builds an [`AutoProfile`] from the keys of [`ThreadFactory`](crate::ThreadFactory).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AutoFactory;
+
+impl ProfileFactory for AutoFactory {
+    fn kind(&self) -> &'static str {
+        "auto"
+    }
+
+    fn build(
+        &self,
+        section: &mut Section<'_>,
+        _settings: &PoolSettings,
+    ) -> Option<Arc<dyn WorkerProfile>> {
+        let builder = section::read::<AutoProfile>(section)
+            .threads_per_worker(lanes::read(section))
+            .thread_safety(section.or("thread_safety", ThreadSafety::default()));
+        section.is_valid().then(|| Arc::new(builder.build()) as _)
+    }
+}
