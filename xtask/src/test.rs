@@ -1,9 +1,10 @@
-//! `cargo xtask test`: every test there is, on a machine that has only Rust and some Python.
+//! `cargo xtask test`: every test there is, on a machine that has only Rust and some Python; the tests that start workers
+//! run with a free-threaded Python too where there is one.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::interpreter::{self, Interpreter};
@@ -13,9 +14,13 @@ use crate::{example, readme, venv};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The interpreter to test with, 3.8 or newer. May be given several times: tests that start workers run with each
+    /// The interpreter to test with, 3.8 or newer, instead of `python3` and a free-threaded one. May be given several
+    /// times: tests that start workers run with each
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Vec<PathBuf>,
+    /// Fail when there is no free-threaded Python to test with
+    #[arg(long)]
+    require_free_threaded: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -26,7 +31,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// All tests, as steps of a longer run.
 pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
-    let interpreters = interpreter::choose(&options.python)?;
+    let interpreters = choose(steps, options)?;
     let old = interpreter::too_old();
     match &old {
         Some(old) => println!("An interpreter too old to serve: {old}"),
@@ -60,6 +65,35 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
     );
     rust_documentation(steps);
     readme::run(steps)
+}
+
+/// The interpreters to test with. All steps learn of a free-threaded one, since some tests take it and another.
+fn choose(steps: &mut Steps, options: &Options) -> Result<Vec<Interpreter>> {
+    const STEP: &str = "everything with a free-threaded Python";
+    const REMEDY: &str = "cargo xtask python 3.14t";
+    let mut chosen = interpreter::choose(&options.python)?;
+    let free_threaded = match chosen.iter().find(|one| one.free_threaded) {
+        Some(one) => Some(one.clone()),
+        None => interpreter::free_threaded()?,
+    };
+    let explicit = !options.python.is_empty();
+    if !explicit && !chosen.iter().any(|one| one.free_threaded) {
+        chosen.extend(free_threaded.clone());
+    }
+    if !chosen.iter().any(|one| one.free_threaded) {
+        if options.require_free_threaded {
+            steps.check(STEP, REMEDY, |_| {
+                bail!("--require-free-threaded, and none is chosen or found")
+            });
+        } else if !explicit {
+            steps.skip(STEP, &format!("none was found; `{REMEDY}` gets one"));
+        }
+    }
+    steps.set(
+        "SNAKEPIT_TEST_FREE_THREADED",
+        free_threaded.map(|one| one.path.display().to_string()),
+    );
+    Ok(chosen)
 }
 
 /// The same selection for every interpreter, also of crates that need none: another would build everything anew.
