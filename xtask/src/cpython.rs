@@ -1,4 +1,4 @@
-//! Builds an interpreter from a source archive of `CPython`. What the tools say goes to standard error.
+//! Builds an interpreter from a source archive of Python. What the tools say goes to standard error.
 
 use std::fs::{self, File};
 use std::path::Path;

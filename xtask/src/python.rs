@@ -16,7 +16,7 @@ pub(crate) struct Options {
     /// The version; with a `t` behind it, its free-threaded build
     #[arg(value_name = "VERSION", default_value = "3.14t")]
     request: Request,
-    /// A source archive of CPython, to build from when there is no other way; takes 3 to 6 minutes on two cores
+    /// A source archive of Python, to build from when there is no other way; takes 3 to 6 minutes on two cores
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
 }
