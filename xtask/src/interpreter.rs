@@ -29,6 +29,15 @@ impl Interpreter {
         )
     }
 
+    #[cfg(test)]
+    pub(crate) fn example(request: Request) -> Self {
+        Self {
+            path: PathBuf::from(request.program_name()),
+            version: request.version,
+            free_threaded: request.free_threaded,
+        }
+    }
+
     fn is_supported(&self) -> bool {
         self.version >= OLDEST
     }
@@ -201,4 +210,19 @@ fn pyenv_versions() -> Vec<PathBuf> {
     versions.sort();
     versions.reverse();
     versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interpreter_fits_its_own_version_and_build_only() {
+        let request = |text: &str| text.parse::<Request>().expect("a version");
+        let found = Interpreter::example(request("3.14t"));
+        assert!(found.fits(request("3.14t")));
+        for other in ["3.14", "3.13t", "3.15t"] {
+            assert!(!found.fits(request(other)), "{other}");
+        }
+    }
 }

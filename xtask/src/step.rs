@@ -225,6 +225,14 @@ mod tests {
     }
 
     #[test]
+    fn a_skipped_step_neither_passes_nor_fails() {
+        let mut steps = Steps::new();
+        steps.skip("flying", "grow wings");
+        assert_eq!(steps.skipped, ["flying: grow wings"]);
+        assert_eq!((steps.passed, steps.failed.len()), (0, 0));
+    }
+
+    #[test]
     fn a_process_left_behind_is_found_by_its_marker() {
         let steps = Steps::new();
         let mut sleep = Command::new("sleep");

@@ -71,29 +71,37 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
 fn choose(steps: &mut Steps, options: &Options) -> Result<Vec<Interpreter>> {
     const STEP: &str = "everything with a free-threaded Python";
     const REMEDY: &str = "cargo xtask python 3.14t";
-    let mut chosen = interpreter::choose(&options.python)?;
-    let free_threaded = match chosen.iter().find(|one| one.free_threaded) {
+    let given = !options.python.is_empty();
+    let chosen = interpreter::choose(&options.python)?;
+    let found = match chosen.iter().find(|one| one.free_threaded) {
         Some(one) => Some(one.clone()),
         None => interpreter::free_threaded()?,
     };
-    let explicit = !options.python.is_empty();
-    if !explicit && !chosen.iter().any(|one| one.free_threaded) {
-        chosen.extend(free_threaded.clone());
-    }
+    let program = found.as_ref().map(|one| one.path.display().to_string());
+    steps.set("SNAKEPIT_TEST_FREE_THREADED", program);
+    let chosen = complete(chosen, given, found);
     if !chosen.iter().any(|one| one.free_threaded) {
         if options.require_free_threaded {
             steps.check(STEP, REMEDY, |_| {
-                bail!("--require-free-threaded, and none is chosen or found")
+                bail!("--require-free-threaded, and none is given or found")
             });
-        } else if !explicit {
+        } else if !given {
             steps.skip(STEP, &format!("none was found; `{REMEDY}` gets one"));
         }
     }
-    steps.set(
-        "SNAKEPIT_TEST_FREE_THREADED",
-        free_threaded.map(|one| one.path.display().to_string()),
-    );
     Ok(chosen)
+}
+
+/// Those given are tested and no other. Otherwise a free-threaded one joins in, unless one is there.
+fn complete(
+    mut chosen: Vec<Interpreter>,
+    given: bool,
+    found: Option<Interpreter>,
+) -> Vec<Interpreter> {
+    if !given && !chosen.iter().any(|one| one.free_threaded) {
+        chosen.extend(found);
+    }
+    chosen
 }
 
 /// The same selection for every interpreter, also of crates that need none: another would build everything anew.
@@ -142,4 +150,38 @@ fn python(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
         .env_remove("PYTHONPATH")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     steps.command(&format!("Python tests ({tag})"), &mut pytest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interpreter(version: &str) -> Interpreter {
+        Interpreter::example(version.parse().expect("a version"))
+    }
+
+    fn completed(chosen: &[&str], given: bool, found: Option<&str>) -> Vec<String> {
+        let chosen = chosen.iter().map(|version| interpreter(version)).collect();
+        let completed = complete(chosen, given, found.map(interpreter));
+        completed.iter().map(Interpreter::tag).collect()
+    }
+
+    #[test]
+    fn a_free_threaded_interpreter_joins_the_ordinary_one() {
+        assert_eq!(
+            completed(&["3.11"], false, Some("3.14t")),
+            ["cp311", "cp314t"]
+        );
+        assert_eq!(completed(&["3.11"], false, None), ["cp311"]);
+    }
+
+    #[test]
+    fn one_free_threaded_interpreter_is_enough() {
+        assert_eq!(completed(&["3.15t"], false, Some("3.15t")), ["cp315t"]);
+    }
+
+    #[test]
+    fn nothing_joins_interpreters_that_were_given() {
+        assert_eq!(completed(&["3.8"], true, Some("3.14t")), ["cp38"]);
+    }
 }
