@@ -172,7 +172,7 @@ pub(crate) fn cached(request: Request) -> Option<PathBuf> {
 pub(crate) fn known_to_uv(request: Request) -> Option<Interpreter> {
     let mut uv = Command::new("uv");
     uv.args(["python", "find", "--system", "--no-project"])
-        .args(["--no-python-downloads", "--quiet"])
+        .arg("--no-python-downloads")
         .arg(request.to_string());
     probe(output(&mut uv).ok()?.trim())
         .ok()
