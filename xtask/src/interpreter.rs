@@ -8,9 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::project::output;
-
-/// The oldest Python whose programs the worker runtime runs.
-const OLDEST: (u32, u32) = (3, 8);
+use crate::request::{OLDEST, Request};
 
 /// An interpreter that was seen to run.
 #[derive(Clone)]
@@ -31,8 +29,22 @@ impl Interpreter {
         )
     }
 
+    #[cfg(test)]
+    pub(crate) fn example(request: Request) -> Self {
+        Self {
+            path: PathBuf::from(request.program_name()),
+            version: request.version,
+            free_threaded: request.free_threaded,
+        }
+    }
+
     fn is_supported(&self) -> bool {
         self.version >= OLDEST
+    }
+
+    /// Whether it is what was asked for.
+    pub(crate) fn fits(&self, request: Request) -> bool {
+        (self.version, self.free_threaded) == (request.version, request.free_threaded)
     }
 }
 
@@ -91,6 +103,19 @@ pub(crate) fn choose(given: &[PathBuf]) -> Result<Vec<Interpreter>> {
     Ok(chosen)
 }
 
+/// The free-threaded interpreter to test with: `SNAKEPIT_TEST_FREE_THREADED`, or one that is installed.
+pub(crate) fn free_threaded() -> Result<Option<Interpreter>> {
+    let Some(given) = std::env::var_os("SNAKEPIT_TEST_FREE_THREADED") else {
+        return Ok(find_version("3.14t"));
+    };
+    let found = probe(given).context("SNAKEPIT_TEST_FREE_THREADED")?;
+    ensure!(
+        found.free_threaded,
+        "SNAKEPIT_TEST_FREE_THREADED: {found} is not free-threaded"
+    );
+    Ok(Some(found))
+}
+
 /// An interpreter too old to serve, to see it refused by name.
 pub(crate) fn too_old() -> Option<Interpreter> {
     find(&[
@@ -103,9 +128,55 @@ pub(crate) fn too_old() -> Option<Interpreter> {
     .find(|found| !found.is_supported())
 }
 
-/// An installed free-threaded interpreter.
-pub(crate) fn free_threaded() -> Option<Interpreter> {
-    find(&["python3.15t", "python3.14t", "python3.13t"]).find(|found| found.free_threaded)
+/// An installed interpreter of that version, such as `3.14` or `3.14t`; see [`installed`].
+///
+/// # Panics
+///
+/// When the text is no version.
+pub(crate) fn find_version(version: &str) -> Option<Interpreter> {
+    installed(version.parse().expect("a version such as 3.14t"))
+}
+
+/// What is there already: on the path or in pyenv's care, then what `cargo xtask python` built, then what uv installed.
+/// Nothing is built or downloaded.
+pub(crate) fn installed(request: Request) -> Option<Interpreter> {
+    let names = request.program_names();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    find(&names)
+        .find(|found| found.fits(request))
+        .or_else(|| built(request))
+        .or_else(|| known_to_uv(request))
+}
+
+/// What `cargo xtask python` built earlier, if it is whole.
+pub(crate) fn built(request: Request) -> Option<Interpreter> {
+    let program = cached(request)?.join("bin").join(request.program_name());
+    // Pip is installed last.
+    output(Command::new(&program).args(["-c", "import pip, venv"])).ok()?;
+    probe(program).ok().filter(|found| found.fits(request))
+}
+
+/// The folder a build is installed to; outside `target`, so that every clone finds it.
+pub(crate) fn cached(request: Request) -> Option<PathBuf> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let caches =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("snakepit").join(format!("python-{request}")))
+}
+
+/// What uv installed earlier.
+pub(crate) fn known_to_uv(request: Request) -> Option<Interpreter> {
+    let mut uv = Command::new("uv");
+    uv.args(["python", "find", "--system", "--no-project"])
+        .arg("--no-python-downloads")
+        .arg(request.to_string());
+    probe(output(&mut uv).ok()?.trim())
+        .ok()
+        .filter(|found| found.fits(request))
 }
 
 /// Those of the names that are on the path, or in pyenv's care, and run.
@@ -139,4 +210,19 @@ fn pyenv_versions() -> Vec<PathBuf> {
     versions.sort();
     versions.reverse();
     versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interpreter_fits_its_own_version_and_build_only() {
+        let request = |text: &str| text.parse::<Request>().expect("a version");
+        let found = Interpreter::example(request("3.14t"));
+        assert!(found.fits(request("3.14t")));
+        for other in ["3.14", "3.13t", "3.15t"] {
+            assert!(!found.fits(request(other)), "{other}");
+        }
+    }
 }

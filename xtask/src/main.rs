@@ -7,12 +7,14 @@
 
 mod bench;
 mod ci;
+mod cpython;
 mod example;
 mod interpreter;
 mod leftover;
 mod project;
 mod python;
 mod readme;
+mod request;
 mod step;
 mod test;
 mod tidy;
@@ -37,7 +39,7 @@ enum Task {
     Tidy,
     /// Runs what CI runs, in the same order
     Ci(ci::Options),
-    /// Finds or builds a free-threaded Python and prints its path
+    /// Finds a Python (3.14t unless told otherwise), or installs one, and prints its path
     Python(python::Options),
     /// Runs the benchmarks, in release
     Bench(bench::Options),

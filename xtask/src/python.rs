@@ -1,114 +1,73 @@
-//! `cargo xtask python`: finds a free-threaded interpreter, or builds one from a source archive.
+//! `cargo xtask python`: prints the path of an interpreter: one that is there, else one that uv installs, else one built
+//! from a source archive. The path alone goes to standard output, all else to standard error.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::cpython;
 use crate::interpreter::{self, Interpreter};
-use crate::project::{Metadata, output};
+use crate::request::Request;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A source archive of Python 3.14, to build from when none is installed
+    /// The version; with a `t` behind it, its free-threaded build
+    #[arg(value_name = "VERSION", default_value = "3.14t")]
+    request: Request,
+    /// A source archive of Python, to build from when there is no other way; takes 3 to 6 minutes on two cores
     #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
-    /// Where a build goes, and is looked for the next time; `target/python-3.14t` otherwise
-    #[arg(long, value_name = "DIR")]
-    into: Option<PathBuf>,
+    source: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    println!("{}", find_or_build(options)?.path.display());
+    println!("{}", find_or_obtain(options)?.path.display());
     Ok(())
 }
 
-fn find_or_build(options: &Options) -> Result<Interpreter> {
-    let prefix = match &options.into {
-        Some(directory) => std::path::absolute(directory)?,
-        None => Metadata::load()?.target().join("python-3.14t"),
-    };
-    if let Some(found) = interpreter::free_threaded()
-        .or_else(by_uv)
-        .or_else(|| built(&prefix))
-    {
+fn find_or_obtain(options: &Options) -> Result<Interpreter> {
+    let request = options.request;
+    if let Some(found) = interpreter::installed(request) {
         return Ok(found);
     }
-    let Some(archive) = &options.from else {
+    let uv = match install_with_uv(request) {
+        Ok(found) => return Ok(found),
+        Err(error) => error,
+    };
+    let cache = interpreter::cached(request)
+        .context("neither XDG_CACHE_HOME nor HOME names a folder to keep a build in")?;
+    let Some(archive) = &options.source else {
+        let (major, minor) = request.version;
         bail!(
-            "no free-threaded Python here: install one (`uv python install 3.14t` does it), or build one with \
-             cargo xtask python --from Python-3.14.x.tar.xz"
+            "there is no Python {request} here. Tried:\n  \
+             on the path, and in pyenv's care: none of {names} is Python {request}\n  \
+             built earlier: not in {cache}\n  \
+             uv: {uv:#}\n  \
+             from source: no archive given\n\
+             Put a {program} on the path, or install uv where it can download, or build one with\n  \
+             cargo xtask python {request} --source Python-{major}.{minor}.x.tar.xz",
+            names = request.program_names().join(", "),
+            cache = cache.display(),
+            program = request.program_name(),
         );
     };
-    let archive = archive
-        .canonicalize()
-        .with_context(|| format!("cannot read {}", archive.display()))?;
-    build(&archive, &prefix)?;
-    built(&prefix).context("it was built but does not run as a free-threaded Python")
+    eprintln!("No Python {request} here (uv: {uv:#})");
+    cpython::build(request, archive, &cache)?;
+    interpreter::built(request).context("it was built but does not run")
 }
 
-fn by_uv() -> Option<Interpreter> {
-    let found =
-        output(Command::new("uv").args(["python", "find", "--no-python-downloads", "3.14t"]))
-            .ok()?;
-    interpreter::probe(found.trim())
-        .ok()
-        .filter(|found| found.free_threaded)
-}
-
-/// What an earlier call built. Pip is installed last, so a build that has it is whole.
-fn built(prefix: &Path) -> Option<Interpreter> {
-    let program = prefix.join("bin/python3.14t");
-    output(Command::new(&program).args(["-c", "import pip, venv"])).ok()?;
-    interpreter::probe(program)
-        .ok()
-        .filter(|found| found.free_threaded)
-}
-
-/// Takes about three minutes on two cores. What the tools say goes to standard error, the path alone to standard output.
-fn build(archive: &Path, prefix: &Path) -> Result<()> {
-    let source = prefix.with_file_name("python-3.14t-source");
-    if source.exists() {
-        std::fs::remove_dir_all(&source)?;
+/// Fails politely where there is no uv, or no network.
+fn install_with_uv(request: Request) -> Result<Interpreter> {
+    let mut uv = Command::new("uv");
+    uv.args(["python", "install"]).arg(request.to_string());
+    match uv.stdin(Stdio::null()).stdout(std::io::stderr()).status() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("not installed"),
+        result => ensure!(
+            result.context("it does not run")?.success(),
+            "`uv python install {request}` failed"
+        ),
     }
-    std::fs::create_dir_all(&source)?;
-    let run = |program: &str, arguments: &[&str]| -> Result<()> {
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(&source)
-            .stdin(Stdio::null())
-            .stdout(std::io::stderr());
-        let status = command
-            .status()
-            .with_context(|| format!("cannot run {program}"))?;
-        ensure!(
-            status.success(),
-            "{program} in {}: {status}",
-            source.display()
-        );
-        Ok(())
-    };
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    run(
-        "tar",
-        &["xf", &archive.display().to_string(), "--strip-components=1"],
-    )?;
-    let prefix_option = format!("--prefix={}", prefix.display());
-    run(
-        "./configure",
-        &[
-            "-q",
-            "--disable-gil",
-            "--with-ensurepip=install",
-            &prefix_option,
-        ],
-    )?;
-    run("make", &["-s", &format!("-j{cores}")])?;
-    run("make", &["-s", "install"])?;
-    // Python's own tests are half of what was installed.
-    std::fs::remove_dir_all(prefix.join("lib/python3.14t/test"))?;
-    std::fs::remove_dir_all(&source)?;
-    Ok(())
+    interpreter::known_to_uv(request)
+        .with_context(|| format!("`uv python install {request}` went well but left none behind"))
 }

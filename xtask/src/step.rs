@@ -20,6 +20,7 @@ pub(crate) struct Steps {
     env: Vec<(&'static str, String)>,
     passed: usize,
     failed: Vec<String>,
+    skipped: Vec<String>,
     slow: Vec<(Duration, String)>,
     start: Instant,
 }
@@ -33,6 +34,7 @@ impl Steps {
             env: Vec::new(),
             passed: 0,
             failed: Vec::new(),
+            skipped: Vec::new(),
             slow: Vec::new(),
             start,
         }
@@ -107,6 +109,12 @@ impl Steps {
         self.slow.push((time, name.to_owned()));
     }
 
+    /// A step that cannot be run here. Said again at the end, where nobody overlooks it.
+    pub(crate) fn skip(&mut self, name: &str, remedy: &str) {
+        println!("\n==> {name}\n<== {name}: SKIPPED: {remedy}");
+        self.skipped.push(format!("{name}: {remedy}"));
+    }
+
     fn nothing_left(&self) -> Result<()> {
         let left = leftover::wait_until_gone(&self.marker, Duration::from_secs(2));
         let mut list = String::new();
@@ -131,6 +139,9 @@ impl Steps {
             println!("  {:7.1} s  {name}", time.as_secs_f64());
         }
         println!("  {:7.1} s  in all", self.start.elapsed().as_secs_f64());
+        for step in &self.skipped {
+            println!("SKIPPED: {step}");
+        }
         for step in &self.failed {
             println!("FAILED: {step}");
         }
@@ -211,6 +222,14 @@ mod tests {
             .env("A", "b c")
             .env(MARKER, "1");
         assert_eq!(shell(&command), r"A='b c' cargo test -- 'it'\''s'");
+    }
+
+    #[test]
+    fn a_skipped_step_neither_passes_nor_fails() {
+        let mut steps = Steps::new();
+        steps.skip("flying", "grow wings");
+        assert_eq!(steps.skipped, ["flying: grow wings"]);
+        assert_eq!((steps.passed, steps.failed.len()), (0, 0));
     }
 
     #[test]
