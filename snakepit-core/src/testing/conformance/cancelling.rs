@@ -52,7 +52,8 @@ pub async fn a_stream_dropped_midway_costs_no_capacity(bench: &Bench) {
 }
 
 pub async fn calls_dropped_at_any_time_leave_no_answer_behind(bench: &Bench) {
-    let pool = bench.pool(1).await;
+    // `echo` ends by itself, however slow the machine is.
+    let pool = bench.pool_with(1, LONG_GRACE).await;
     for number in 0..40_u64 {
         let wait = Duration::from_micros(number * 25);
         let _ = timeout(wait, pool.request("echo", "abandoned").call::<Value>()).await;

@@ -83,12 +83,17 @@ impl Bench {
 
     /// A pool that shows no mercy to calls that do not let go of their lanes.
     pub(super) async fn pool(&self, size: usize) -> Pool {
+        self.pool_with(size, SHORT_GRACE).await
+    }
+
+    /// A pool that gives calls that are interrupted time to let go of their lanes.
+    pub(super) async fn pool_with(&self, size: usize, grace: Duration) -> Pool {
         let pool = Pool::builder("kit", self.profile())
             .size(size)
             .startup_timeout(PATIENCE)
             .queue_timeout(PATIENCE)
             .request_timeout(PATIENCE)
-            .cancel_grace(SHORT_GRACE);
+            .cancel_grace(grace);
         pool.start()
             .await
             .unwrap_or_else(|error| panic!("the pool did not start: {error}"))
