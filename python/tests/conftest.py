@@ -42,10 +42,10 @@ def boot(adapter: Callable[..., str]) -> Iterator[Callable[..., Host]]:
 def worker(boot: Callable[..., Host]) -> Callable[..., Any]:
     """A forked worker for adapter source text; its `host` is the attribute of that name."""
 
-    def start(source: str, suffix: str = "", lanes: int = 1, **order: Any) -> Any:
+    def start(source: str, suffix: str = "", lanes: int = 1, kind: str | None = None, **order: Any) -> Any:
         host = boot(source, suffix, **order)
         host.ready()
-        started = host.fork(lanes)
+        started = host.fork(lanes, **({} if kind is None else {"lane_kind": kind}))
         started.host = host  # type: ignore[attr-defined]
         return started
 

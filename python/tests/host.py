@@ -103,6 +103,7 @@ class Worker:
         self.lanes = [Wire(pair[0]) for pair in pairs[1:]]
         self.theirs = [pair[1] for pair in pairs]
         self.logs: list[Frame] = []
+        self.notices: list[Frame] = []
         self._next = 0
 
     @property
@@ -118,15 +119,20 @@ class Worker:
         return self.answer(wire.HELLO).json
 
     def answer(self, kind: int) -> Frame:
-        """The next frame of `kind` on control; LOG frames are kept aside."""
+        """The next frame of `kind` on control; LOG and NOTICE are kept aside."""
         while True:
             frame = self.control.read()
             assert frame is not None, "control ended"
-            if frame.kind == wire.LOG:
-                self.logs.append(frame)
-                continue
-            assert frame.kind == kind, frame
-            return frame
+            if not self._kept(frame):
+                assert frame.kind == kind, frame
+                return frame
+
+    def _kept(self, frame: Frame) -> bool:
+        """Whether it is a frame that may come at any time."""
+        kept = {wire.LOG: self.logs, wire.NOTICE: self.notices}.get(frame.kind)
+        if kept is not None:
+            kept.append(frame)
+        return kept is not None
 
     def sync(self) -> dict[str, Any]:
         """PING and its PONG; every LOG sent before is in `logs` then."""
@@ -153,8 +159,7 @@ class Worker:
             # A host always reads control: a worker that prints would block for ever.
             frame = self.control.read()
             assert frame is not None
-            assert frame.kind == wire.LOG, frame
-            self.logs.append(frame)
+            assert self._kept(frame), frame
         frame = self.lanes[lane].read()
         assert frame is not None, "the lane ended"
         assert frame.ident == ident
@@ -208,12 +213,14 @@ class Host:
         max_frame: int = 1 << 20,
         flags: Iterable[str] = (),
         cwd: str | None = None,
+        env: dict[str, str] | None = None,
         **order: Any,
     ) -> None:
         ours, theirs = socket.socketpair()
         self.link = Wire(ours)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        environment.update(env or {})
         self.process = subprocess.Popen(
             [python, *flags, str(SOURCE / "snakepit_boot.py")],
             stdin=theirs.fileno(),
@@ -256,19 +263,20 @@ class Host:
     def failed(self) -> Any:
         return self.link.expect(wire.FAILED).json
 
-    def launch(self, lanes: int = 1, kind: int = wire.FORK) -> Worker:
-        """Ask for a worker, without waiting for it."""
+    def launch(self, lanes: int = 1, kind: int = wire.FORK, **hello: Any) -> Worker:
+        """Ask for a worker, without waiting for it. `hello` is added to what the host's HELLO says."""
         worker = Worker(lanes)
         self._launches += 1
         self.workers.append(worker)
-        hello = {"protocol": 1, "features": [], "worker": "test/%d" % self._launches, "lanes": lanes}
-        self.link.send(kind, hello, self._launches, fds=worker.descriptors)
+        name = "test/%d" % self._launches
+        request = {"protocol": 1, "features": [], "worker": name, "lanes": lanes, **hello}
+        self.link.send(kind, request, self._launches, fds=worker.descriptors)
         worker.hand_over()
         return worker
 
-    def fork(self, lanes: int = 1) -> Worker:
+    def fork(self, lanes: int = 1, **hello: Any) -> Worker:
         """A worker that said HELLO."""
-        worker = self.launch(lanes)
+        worker = self.launch(lanes, **hello)
         self.forked(worker)
         worker.info = worker.hello()  # type: ignore[attr-defined]
         return worker

@@ -58,6 +58,15 @@ def load(spec: str, paths: Sequence[str], preload: Sequence[str], arguments: Map
     return Adapter(module, owner, commands, arguments)
 
 
+def declared_thread_safe(adapter: Adapter) -> bool | None:
+    """What the adapter says about sharing it between threads: its class, or else its module. None if nothing."""
+    for subject in (adapter.owner, adapter.module):
+        declared = getattr(subject, "__thread_safe__", None)
+        if declared is not None:
+            return bool(declared)
+    return None
+
+
 def _split(spec: str) -> Any:
     location, colon, class_name = spec.rpartition(":")
     if colon and class_name.isidentifier():

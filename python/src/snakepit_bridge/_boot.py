@@ -10,10 +10,11 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from . import _facts, _output
+from . import _facts, _gil, _output
 from ._adapter import Adapter, AdapterError, load
 from ._errors import error_of, message_of, type_name
 from ._frames import DescriptorLink, close_all
+from ._imports import Imports
 from ._process import die_with_parent, unknown_threads
 from ._values import Unusable, decode
 from ._wire import (
@@ -70,16 +71,17 @@ def _run(link: DescriptorLink) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     faulthandler.enable(2)
     _output.install(order["log_level"])
+    imports = Imports()
     adapter = _import(order)
     commands = dump_object({"commands": [command.public() for command in adapter.commands]})
     commands = commands[len(b'{"commands":') : -1]
-    settings = Settings(adapter, order["adapter"], commands, order["max_frame"], False)
+    settings = Settings(adapter, order["adapter"], commands, order["max_frame"], imports, False)
     zygote = Zygote(link, settings, order["parent"])
     _output.flush()
     # Collected, then frozen: a collection in a child would otherwise write to every page it shares.
     gc.collect()
     gc.freeze()
-    link.send(READY, 0, _facts.ready(commands, unknown_threads()))
+    link.send(READY, 0, _facts.ready(settings, unknown_threads()))
     zygote.serve()
 
 
@@ -88,7 +90,7 @@ def _import(order: dict[str, Any]) -> Adapter:
     set_lazy_imports = getattr(sys, "set_lazy_imports", None)
     if set_lazy_imports is not None:
         set_lazy_imports("none")  # a deferred import would be paid by each worker on its own
-    _facts.watch_gil()
+    _gil.watch()
     adapter = load(order["adapter"], order["paths"], order["preload"], order["arguments"])
     if any(command.is_async for command in adapter.commands):
         import asyncio  # noqa: F401 - the workers will need it

@@ -20,6 +20,7 @@ from ._wire import (
     CODEC_JSON,
     EXIT_PROTOCOL,
     LOG,
+    NOTICE,
     PING,
     PONG,
     STOP,
@@ -85,6 +86,10 @@ class Control:
             return False
         return True
 
+    def notice_gil(self, modules: list[str], command: str, ident: int) -> None:
+        """Send the NOTICE that the GIL came on."""
+        self.send(NOTICE, dump_object({"kind": "gil_enabled", "modules": modules, "command": command}), ident)
+
     def _listen(self) -> None:
         # Signals are for the main thread, which may be blocked in a system call that they should interrupt.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -128,10 +133,4 @@ class Control:
 
     def _stop(self) -> None:
         for lane in self._lanes:
-            lane.stopping = True
-            # Written before `running` is read, as the lane writes `running` before it reads `stopping`.
-            if not lane.gate.running:
-                try:
-                    lane.link.sock.shutdown(socket.SHUT_RD)
-                except OSError:
-                    pass
+            lane.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 from time import monotonic_ns
 from typing import Any, Callable, Mapping, Sequence
 
@@ -13,6 +14,7 @@ from ._cancel import Gate
 from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
 from ._frames import Connection
+from ._gil import LateNotice
 from ._values import Unusable, decode, parse
 from ._wire import (
     CALL,
@@ -42,11 +44,15 @@ _EAGER = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple)
 class Lane:
     """One lane. Everything here happens on the lane's thread, except reading `gate.running` and setting `stopping`."""
 
-    def __init__(self, link: Connection, gate: Gate, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self, link: Connection, gate: Gate, driver: Driver, functions: Mapping[str, Callable[..., Any]]
+    ) -> None:
         self.link = link
         self.gate = gate
         self.functions = functions
-        self.driver = Driver(gate)
+        self.driver = driver
+        self.notice: LateNotice | None = None
+        """What to ask after each call, where the GIL is off."""
         self.served = 0
         self.stopping = False
         self.answers = Answers(link, gate)
@@ -86,11 +92,22 @@ class Lane:
                     return
                 raise
 
+    def stop(self) -> None:
+        """End after the call in progress; from any thread."""
+        self.stopping = True
+        # Written before `running` is read, as the lane writes `running` before it reads `stopping`.
+        if not self.gate.running:
+            try:
+                self.link.sock.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
+
     def _loop(self) -> None:
         read, read_plain = self.link.read, self.link.read_plain
         gate = self.gate
         call = gate.call
         out, err = _output.STDOUT.partial, _output.STDERR.partial
+        watched = self.notice is not None
         while not self.stopping or self._has_more():
             # Nearly all calls are small and plain. Whatever this path saves is time on the way of each of them.
             plain = read_plain(CALL)
@@ -122,8 +139,12 @@ class Lane:
                         gate.settle()
                         if gate.requested == ident:
                             self.driver.recover()
+                        if watched:
+                            self._look_at_gil()
                         self.answers.failure(error, self._command, function, args, kwargs)
                     else:
+                        if watched:
+                            self._look_at_gil()
                         self.answers.value(RESULT, result)
                         result = None
                 if out or err:
@@ -137,6 +158,11 @@ class Lane:
         poll = select.poll()
         poll.register(self.link.sock, select.POLLIN)
         return self.link.read_ahead or bool(poll.poll(0))
+
+    def _look_at_gil(self) -> None:
+        notice = self.notice
+        if notice is not None and notice.is_on() and notice.tell(self._command, self.gate.running):
+            self.notice = None
 
     def _finish(self) -> None:
         self._last = self.gate.running
@@ -214,10 +240,12 @@ class Lane:
             if gate.requested == ident:
                 gate.settle()
             if step is None:
+                self._look_at_gil()
                 if self.answers.value(CHUNK, result):
                     self.link.send(END, 0, CODEC_RAW, ident)
                 return
             if self._send_chunks(step):
+                self._look_at_gil()
                 self.link.send(END, 0, CODEC_RAW, ident)
                 return
         except (LinkClosed, ProtocolError):
@@ -227,6 +255,7 @@ class Lane:
             if gate.requested == ident:
                 self.driver.recover()
             self.driver.close(result)
+            self._look_at_gil()
             self.answers.failure(error, self._command, function, args, kwargs)
         else:
             self.driver.close(result)  # a chunk could not be sent, and was answered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import faulthandler
 import gc
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 from typing import Any, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _output
+from . import _facts, _gil, _output
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate, ThreadGate
@@ -20,10 +21,13 @@ from ._control import Control
 from ._drive import Driver
 from ._errors import describe, message_of, type_name
 from ._frames import Connection
+from ._imports import Imports
 from ._instance import Instance
 from ._lane import Lane
 from ._process import die_with_parent, reset_signals, set_name
 from ._wire import EXIT_LINK, EXIT_PROTOCOL, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
+
+LANE_KINDS = ("main", "thread")
 
 
 class Settings(NamedTuple):
@@ -33,6 +37,7 @@ class Settings(NamedTuple):
     spec: str
     commands: bytes
     max_frame: int
+    imports: Imports
     death_signal: bool
 
 
@@ -66,6 +71,10 @@ class _Worker:
         self.lanes: list[Lane] = []
         self.forked = False
         self.pid = os.getpid()
+        kind = request.get("lane_kind") or "main"
+        if kind not in LANE_KINDS:
+            raise ProtocolError("lane_kind %.100r is not one of %s" % (kind, ", ".join(LANE_KINDS)))
+        self.lane_kind = "thread" if kind == "main" and len(lanes) > 1 else kind
 
     def run(self) -> None:
         """Set up, say HELLO, serve until stopped, clean up."""
@@ -76,7 +85,7 @@ class _Worker:
         self.control.start()
         _output.ROUTE.sink = self.control.log
         try:
-            if len(self.links) == 1:
+            if self.lane_kind == "main":
                 self._run_here()
             else:
                 self._run_threads()
@@ -93,8 +102,7 @@ class _Worker:
             instance.set_up(first=True)
         except BaseException as error:
             self._fail(error)
-        lane = Lane(self.links[0], gate, instance.functions())
-        lane.driver = instance.driver
+        lane = Lane(self.links[0], gate, instance.driver, instance.functions())
         LANES.sole = lane
         self._begin([lane])
         lane.serve()
@@ -102,15 +110,16 @@ class _Worker:
 
     def _run_threads(self) -> None:
         signal.signal(signal.SIGINT, _ignore_signal)
-        if _facts.gil_enabled():
+        if _gil.enabled():
             # The default of 5 ms makes an idle lane wait that long for a busy one.
             sys.setswitchinterval(0.0005)
         ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
         ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        begun = threading.Event()
         self._module_hook("setup", self.settings.adapter.arguments)
         for number, link in enumerate(self.links):
             name = "snakepit-lane-%d" % number
-            threading.Thread(target=self._run_lane, args=(number, link, ready, ended), name=name, daemon=True).start()
+            _start_thread(self._run_lane, (number, link, ready, begun, ended), name)
         lanes: dict[int, Lane] = {}
         for _ in self.links:
             number, outcome = ready.get()
@@ -118,24 +127,25 @@ class _Worker:
                 self._fail(outcome)
             lanes[number] = outcome
         self._begin([lanes[number] for number in sorted(lanes)])
+        begun.set()
         for _ in self.links:
             outcome = ended.get()
             if isinstance(outcome, BaseException):
                 raise outcome
         self._module_hook("cleanup", {})
 
-    def _run_lane(self, number: int, link: Connection, ready: Any, ended: Any) -> None:
+    def _run_lane(self, number: int, link: Connection, ready: Any, begun: threading.Event, ended: Any) -> None:
         gate = ThreadGate()
         instance = Instance(self.settings.adapter, Driver(gate))
         try:
             instance.set_up(first=False)
-            lane = Lane(link, gate, instance.functions())
+            lane = Lane(link, gate, instance.driver, instance.functions())
         except BaseException as error:
             ready.put((number, error))
             return
-        lane.driver = instance.driver
         LANES.by_thread[threading.get_ident()] = lane
         ready.put((number, lane))
+        begun.wait()
         try:
             lane.serve()
             instance.clean_up(last=False)
@@ -149,12 +159,15 @@ class _Worker:
     def _begin(self, lanes: list[Lane]) -> None:
         # What setup made stays for good: the collector need not look at it again. On free-threaded builds freezing
         # writes to every object, of the boot process too, which a fork would pay for in megabytes.
-        if not _facts.FREE_THREADED_BUILD:
+        if not _gil.FREE_THREADED_BUILD:
             gc.freeze()
         self.lanes = lanes
+        notice = _gil.late_notice(self.control.notice_gil)
+        for lane in lanes:
+            lane.notice = notice
         # Before HELLO: the host may cancel a call as soon as it has read that.
         self.control.serve(lanes)
-        self.control.send(HELLO, _facts.hello(self.settings, len(lanes)))
+        self.control.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind))
 
     def _module_hook(self, name: str, arguments: Any) -> None:
         if self.settings.adapter.owner is None:
@@ -202,6 +215,12 @@ def _reseed() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _start_thread(target: Any, args: Any, name: str) -> None:
+    # Free-threaded builds would hand on the context variables of this thread.
+    clean: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
+    threading.Thread(target=target, args=args, name=name, daemon=True, **clean).start()
 
 
 def _ignore_signal(_signum: int, _frame: Any) -> None:
