@@ -82,7 +82,7 @@ class _Life:
         _output.install(order.log_level)
         _output.ROUTE.sink = sender.log
         address = Address(*place["relay"])
-        self._relay = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, address.sock)
+        self._relay = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.sock)
         self._state = LaneState(address.board, address.number)
         imports = Imports()
         _gil.watch()
@@ -114,14 +114,12 @@ class _Life:
         lanes = [self._lane]
         while True:
             insistence.wait(lanes)
-            message = self._relay.recv(8)
-            if not message:
+            if not self._relay.recv(4096):
                 return
-            ident = int.from_bytes(message, "little")
-            if ident:
+            for ident in self._state.take_cancelled():
                 self._lane.gate.request(ident)
-                insistence.begin()
-            if self._state.stopping:
+            insistence.begin()
+            if self._state.is_stopping():
                 self._lane.stop()
 
 

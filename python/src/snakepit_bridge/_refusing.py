@@ -11,10 +11,11 @@ from importlib.machinery import ExtensionFileLoader
 def refusing_modules() -> dict[str, list[str]]:
     """The extension modules beyond the standard library that refuse, by top-level package, in the order of import."""
     candidates: dict[str, str] = {}  # names by path: Cython enters some a second time
-    for name, module in list(sys.modules.items()):
-        loader = getattr(getattr(module, "__spec__", None), "loader", None)
-        if isinstance(loader, ExtensionFileLoader) and not _is_standard(name):
-            candidates.setdefault(str(loader.path), name)
+    for module in list(sys.modules.values()):
+        spec = getattr(module, "__spec__", None)
+        loader = getattr(spec, "loader", None)
+        if spec is not None and isinstance(loader, ExtensionFileLoader) and not _is_standard(spec.name):
+            candidates[loader.path] = spec.name
     if not candidates:
         return {}
     throwaway = import_module("concurrent.interpreters").create()

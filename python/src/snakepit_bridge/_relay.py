@@ -1,7 +1,7 @@
 """How the main interpreter reaches a lane in another interpreter; must not know either side's work.
 
-A sequenced-packet socket carries what has to wake somebody: the ids of cancelled calls. A page of memory that both map
-holds what may be asked at any time, without the other side's help.
+A page of memory that both map says everything; a byte on a socket wakes the thread that reads it there. So nothing gets
+lost when that thread has no time, and what the lane does may be asked without its help.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 import socket
 from typing import NamedTuple
 
-_WORDS = 8  # of 8 bytes for each lane: a cache line of its own
-_RUNNING, _SERVED, _STOPPING = 0, 1, 2
-_WAKE = 0  # no call has this id
+_WORD = 8
+_RUNNING, _SERVED, _STOPPING, _REQUESTED, _CANCELLED, _RING = range(6)
+_RING_SIZE = mmap.PAGESIZE // _WORD - _RING
 
 
 class Address(NamedTuple):
@@ -25,53 +25,72 @@ class Address(NamedTuple):
 
 
 class LaneState:
-    """What one lane has on the board. Only the lane writes `running` and `served`, only the other side `stopping`."""
+    """What one lane has on the board: a page. Each word is written by one side only."""
 
     def __init__(self, board: int, number: int) -> None:
-        self._words = memoryview(mmap.mmap(board, mmap.PAGESIZE * _pages(number + 1))).cast("Q")
-        self._first = number * _WORDS
+        page = mmap.mmap(board, mmap.PAGESIZE, offset=number * mmap.PAGESIZE)
+        self._words = memoryview(page).cast("Q")
+        self._taken = 0
 
-    def get(self) -> tuple[int, int]:
-        """The call being served or 0, and how many were."""
-        return self._words[self._first + _RUNNING], self._words[self._first + _SERVED]
+    # The lane's side.
 
     def begin(self, ident: int) -> None:
         """The lane serves this call."""
-        self._words[self._first] = ident
+        self._words[_RUNNING] = ident
 
     def finish(self, served: int) -> None:
         """The lane is free, after so many calls."""
-        self._words[self._first + _SERVED] = served
-        self._words[self._first] = 0
+        self._words[_SERVED] = served
+        self._words[_RUNNING] = 0
 
-    @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether the lane is to stop."""
-        return self._words[self._first + _STOPPING] != 0
+        return self._words[_STOPPING] != 0
+
+    def take_cancelled(self) -> list[int]:
+        """The calls cancelled since this was asked last, maybe some from before."""
+        words = self._words
+        count = words[_CANCELLED]
+        first = max(self._taken, count - _RING_SIZE)
+        self._taken = count
+        found = [words[_RING + number % _RING_SIZE] for number in range(first, count)]
+        requested = words[_REQUESTED]  # the call in progress cannot be overwritten by others
+        if requested and requested not in found:
+            found.append(requested)
+        return found
+
+    # The side of control.
+
+    def get(self) -> tuple[int, int]:
+        """The call being served or 0, and how many were."""
+        return self._words[_RUNNING], self._words[_SERVED]
 
     def stop(self) -> None:
         """Ask the lane to stop."""
-        self._words[self._first + _STOPPING] = 1
+        self._words[_STOPPING] = 1
+
+    def cancel(self, ident: int) -> None:
+        """Cancel a call, of this lane or of another one: it may not have arrived yet. The oldest are overwritten."""
+        words = self._words
+        if words[_RUNNING] == ident:
+            words[_REQUESTED] = ident
+        count = words[_CANCELLED]
+        words[_RING + count % _RING_SIZE] = ident
+        words[_CANCELLED] = count + 1
 
 
 def make_board(lanes: int) -> int:
     """The memory for so many lanes, as a descriptor."""
     board = os.memfd_create("snakepit-lanes")
-    os.truncate(board, mmap.PAGESIZE * _pages(lanes))
+    os.truncate(board, mmap.PAGESIZE * lanes)
     return board
-
-
-def _pages(lanes: int) -> int:
-    return (lanes * _WORDS * 8 + mmap.PAGESIZE - 1) // mmap.PAGESIZE
 
 
 class RemoteLane:
     """A lane of another interpreter, to the thread that listens to control; its gate as well."""
 
-    thread = 0
-
     def __init__(self, board: int, number: int) -> None:
-        self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sock, theirs = socket.socketpair()
         self._state = LaneState(board, number)
         self.address = Address(board, number, theirs.detach())
         self.gate = self
@@ -88,10 +107,8 @@ class RemoteLane:
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs there or will."""
-        try:
-            self._sock.send(ident.to_bytes(8, "little"), socket.MSG_DONTWAIT)
-        except OSError:
-            pass  # so many are waiting that nobody can listen; the host will ask again
+        self._state.cancel(ident)
+        self._wake()
 
     def insist(self) -> bool:
         """The other interpreter does that by itself."""
@@ -100,4 +117,10 @@ class RemoteLane:
     def stop(self) -> None:
         """End after the call in progress."""
         self._state.stop()
-        self.request(_WAKE)
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._sock.send(b"!", socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # full, hence readable already; or the lane has ended

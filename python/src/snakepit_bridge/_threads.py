@@ -16,7 +16,7 @@ from ._frames import Connection
 from ._instance import Instance
 from ._lane import Lane
 
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 """Seconds for closing, once all answers are out: threads of user code may never end."""
 
 
