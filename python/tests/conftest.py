@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from host import Host
+
+PLACES = [
+    pytest.param({"lanes": 1}, id="main"),
+    pytest.param({"lanes": 2}, id="thread"),
+    pytest.param(
+        {"lanes": 2, "kind": "interpreter"},
+        id="interpreter",
+        marks=pytest.mark.skipif(sys.version_info < (3, 14), reason="lanes in interpreters of their own need 3.14"),
+    ),
+]
+"""Where lanes can be."""
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
+from conftest import PLACES
 from snakepit_bridge import _wire as wire
 
 Start = Callable[..., Any]
@@ -122,9 +123,10 @@ def test_a_command_is_interrupted_on_the_main_thread(worker: Start, command: str
     it.sync()
 
 
+@pytest.mark.parametrize("place", PLACES[1:])
 @pytest.mark.parametrize("command", ["busy", "printing", "async_sleep", "polls", "generates"])
-def test_a_command_is_interrupted_on_a_thread(worker: Start, command: str) -> None:
-    it = worker(ADAPTER, lanes=2)
+def test_a_command_is_interrupted_on_a_thread(worker: Start, command: str, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     for _ in range(3):
         ident = it.start(command)
         begun(it)
@@ -134,9 +136,9 @@ def test_a_command_is_interrupted_on_a_thread(worker: Start, command: str) -> No
     it.sync()
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_command_may_answer_nevertheless(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_command_may_answer_nevertheless(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     ident = it.start("swallows")
     begun(it)
     it.cancel(ident)
@@ -149,9 +151,9 @@ def test_a_command_may_answer_nevertheless(worker: Start, lanes: int) -> None:
     assert it.call("ping") == "pong"
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_cancellation_may_overtake_its_call(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_cancellation_may_overtake_its_call(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     it.cancel(1)
     it.sync()
     ident = it.start("busy")
@@ -159,9 +161,9 @@ def test_a_cancellation_may_overtake_its_call(worker: Start, lanes: int) -> None
     assert it.call("ping") == "pong"
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_call_sent_ahead_is_cancelled_without_the_one_in_progress(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_call_sent_ahead_is_cancelled_without_the_one_in_progress(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     first = it.start("busy")
     begun(it)
     ahead = it.start("busy")
@@ -186,18 +188,18 @@ def test_a_call_sent_ahead_is_answered_before_stopping(worker: Start) -> None:
     assert it.host.exited()["code"] == 0
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_cancelling_what_is_over_changes_nothing(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES)
+def test_cancelling_what_is_over_changes_nothing(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     assert it.call("ping") == "pong"
     it.cancel(1)
     it.cancel(12345)
     assert it.call("ping") == "pong"
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_cancellations_that_race_with_answers_get_exactly_one_each(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES)
+def test_cancellations_that_race_with_answers_get_exactly_one_each(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     for _ in range(300):
         ident = it.start("ping")
         it.cancel(ident)

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 import pytest
 
+from conftest import PLACES
 from host import wait_gone
 from snakepit_bridge import _wire as wire
 
@@ -87,9 +88,9 @@ def it(worker: Start) -> Any:
     return worker(ADAPTER)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_forked_copy_never_answers(worker: Start, lanes: int) -> None:
-    it = worker(ADAPTER, lanes=lanes)
+@pytest.mark.parametrize("place", PLACES[:2])
+def test_a_forked_copy_never_answers(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     child = it.call("fork_and_return")
     assert child > 0
     wait_gone(child)
@@ -132,8 +133,9 @@ def test_closing_every_descriptor_ends_the_worker(it: Any) -> None:
     assert ended.get("code") == 71 or ended.get("signal") == signal.SIGKILL
 
 
-def test_a_worker_on_threads_may_close_everything_too(worker: Start) -> None:
-    it = worker(ADAPTER, lanes=2)
+@pytest.mark.parametrize("place", PLACES[1:])
+def test_a_worker_on_threads_may_close_everything_too(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
     it.start("close_all")
     ended = it.host.exited()
     assert ended.get("code") == 71 or ended.get("signal") == signal.SIGKILL

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import pytest
 
+from conftest import PLACES
 from snakepit_bridge import _wire as wire
 
 Start = Callable[..., Any]
@@ -58,9 +59,9 @@ ADAPTER = """
 """
 
 
-@pytest.fixture(params=[1, 2], ids=["main", "threads"])
+@pytest.fixture(params=PLACES)
 def it(worker: Start, request: Any) -> Any:
-    return worker(ADAPTER, lanes=request.param)
+    return worker(ADAPTER, **request.param)
 
 
 def chunks(it: Any, ident: int, limit: int = 10**6) -> list[Any]:

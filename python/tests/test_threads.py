@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable
 
 import pytest
@@ -94,3 +95,17 @@ def test_an_unknown_kind_of_lane_is_a_protocol_error(boot: Start, kind: Any) -> 
     assert it.control.read() is None
     assert host.exited()["code"] == wire.EXIT_PROTOCOL
     assert b"lane_kind" in it.read_output()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="this interpreter has them")
+def test_older_interpreters_say_that_they_have_no_isolated_lanes(boot: Start) -> None:
+    host = boot(ADAPTER)
+    host.ready()
+    it = host.launch(2, lane_kind="interpreter")
+    host.forked(it)
+    error = it.answer(wire.FAILED).json
+    assert error["kind"] == "interpreter"
+    assert "3.14" in error["message"]
+    assert "%d.%d.%d" % sys.version_info[:3] in error["message"]
+    assert error["hint"] == "use the profile `process` or `thread`"
+    assert host.exited()["code"] == 0

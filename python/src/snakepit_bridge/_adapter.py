@@ -12,16 +12,9 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 from ._commands import Command, class_commands, module_commands, pick_class
 from ._errors import describe, error_of
+from ._order import AdapterError
 
 _TOOL_HINT = "decorate methods with @tool (from snakepit_bridge import tool), or write public module functions"
-
-
-class AdapterError(Exception):
-    """The adapter cannot be used; `error` is the body of FAILED."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["message"])
-        self.error = error
 
 
 class Adapter(NamedTuple):
@@ -33,18 +26,23 @@ class Adapter(NamedTuple):
     arguments: Mapping[str, Any]
 
 
-def load(spec: str, paths: Sequence[str], preload: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
-    """Import `preload` and the adapter `spec` names. Raises `AdapterError`."""
-    location, class_name = _split(spec)
-    is_file = location.endswith(".py") or "/" in location
-    # As `python file.py` and `python -m module` would have it. The bridge itself goes last: it must shadow nothing.
+def arrange_paths(spec: str, paths: Sequence[str]) -> None:
+    """Make `sys.path` and `sys.argv` what `python file.py` or `python -m module` would have made them."""
+    location, _ = _split(spec)
+    is_file = _is_file(location)
+    # The bridge itself goes last: it must shadow nothing.
     first = [os.path.dirname(os.path.abspath(location))] if is_file else [os.getcwd()]
     own = sys.path[:1]
     sys.path[:] = [*first, *paths, *sys.path[1:], *own] if is_file else [*paths, *first, *sys.path[1:], *own]
     sys.argv[:] = [location]
+
+
+def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
+    """Import `preload` and the adapter `spec` names. Raises `AdapterError`."""
+    location, class_name = _split(spec)
     for name in preload:
         _import(name, "preload module")
-    module = _import_file(location) if is_file else _import(location, "adapter module")
+    module = _import_file(location) if _is_file(location) else _import(location, "adapter module")
     owner = _named_class(module, class_name, location) if class_name else pick_class(module)
     if owner is not None:
         commands = class_commands(owner)
@@ -56,6 +54,15 @@ def load(spec: str, paths: Sequence[str], preload: Sequence[str], arguments: Map
         raise _invalid("%s offers no command" % _called(location, owner), _hint(module))
     _check_arguments(location, owner, subject, arguments)
     return Adapter(module, owner, commands, arguments)
+
+
+def resolved(spec: str, adapter: Adapter) -> str:
+    """The spec of an adapter that is loaded, independent of the current directory."""
+    location, class_name = _split(spec)
+    if not _is_file(location):
+        return spec
+    path = os.path.abspath(str(adapter.module.__file__))
+    return path if class_name is None else "%s:%s" % (path, class_name)
 
 
 def declared_thread_safe(adapter: Adapter) -> bool | None:
@@ -72,6 +79,10 @@ def _split(spec: str) -> Any:
     if colon and class_name.isidentifier():
         return location, class_name
     return spec, None
+
+
+def _is_file(location: str) -> bool:
+    return location.endswith(".py") or "/" in location
 
 
 def _import(name: str, what: str) -> ModuleType:

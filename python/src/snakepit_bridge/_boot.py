@@ -8,23 +8,21 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import _facts, _gil, _output
-from ._adapter import Adapter, AdapterError, load
-from ._errors import error_of, message_of, type_name
+from ._adapter import Adapter, arrange_paths, load
+from ._errors import message_of, type_name
 from ._frames import DescriptorLink, close_all
 from ._imports import Imports
+from ._order import AdapterError, Order, parse_order
 from ._process import die_with_parent, unknown_threads
-from ._values import Unusable, decode
 from ._wire import (
     BOOT,
-    DEFAULT_MAX_FRAME,
     EXIT_LINK,
     EXIT_PROTOCOL,
     EXIT_STOPPED,
     FAILED,
-    PROTOCOL,
     READY,
     LinkClosed,
     ProtocolError,
@@ -63,20 +61,20 @@ def _run(link: DescriptorLink) -> None:
     close_all(descriptors)
     if kind != BOOT:
         raise ProtocolError("frame of kind %d before BOOT" % kind)
-    order = _order(body)
-    link.max_frame = order["max_frame"]
-    die_with_parent(signal.SIGTERM, order["parent"])
+    order = parse_order(body)
+    link.max_frame = order.max_frame
+    die_with_parent(signal.SIGTERM, order.parent)
     # Ctrl-C reaches the whole foreground group; the host decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     faulthandler.enable(2)
-    _output.install(order["log_level"])
+    _output.install(order.log_level)
     imports = Imports()
     adapter = _import(order)
     commands = dump_object({"commands": [command.public() for command in adapter.commands]})
     commands = commands[len(b'{"commands":') : -1]
-    settings = Settings(adapter, order["adapter"], commands, order["max_frame"], imports, False)
-    zygote = Zygote(link, settings, order["parent"])
+    settings = Settings(adapter, order, body, commands, imports, False)
+    zygote = Zygote(link, settings, order.parent)
     _output.flush()
     # Collected, then frozen: a collection in a child would otherwise write to every page it shares.
     gc.collect()
@@ -85,13 +83,14 @@ def _run(link: DescriptorLink) -> None:
     zygote.serve()
 
 
-def _import(order: dict[str, Any]) -> Adapter:
+def _import(order: Order) -> Adapter:
     gc.disable()
     set_lazy_imports = getattr(sys, "set_lazy_imports", None)
     if set_lazy_imports is not None:
         set_lazy_imports("none")  # a deferred import would be paid by each worker on its own
     _gil.watch()
-    adapter = load(order["adapter"], order["paths"], order["preload"], order["arguments"])
+    arrange_paths(order.adapter, order.paths)
+    adapter = load(order.adapter, order.preload, order.arguments)
     if any(command.is_async for command in adapter.commands):
         import asyncio  # noqa: F401 - the workers will need it
     return adapter
@@ -104,29 +103,3 @@ def _take_link() -> socket.socket:
     os.dup2(null, 0)
     os.close(null)
     return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-
-
-def _order(body: bytes) -> dict[str, Any]:
-    try:
-        order = decode(memoryview(body), 0, True)
-    except Unusable as error:
-        raise AdapterError(error_of("adapter_invalid", "the arguments cannot be used in Python: %s" % error)) from None
-    if type(order) is not dict:
-        raise ProtocolError("BOOT is not an object")
-    for name, default in (
-        ("arguments", {}),
-        ("preload", []),
-        ("paths", []),
-        ("log_level", "INFO"),
-        ("max_frame", DEFAULT_MAX_FRAME),
-    ):
-        if order.get(name) is None:
-            order[name] = default
-        elif type(order[name]) is not type(default):
-            raise ProtocolError("%s of BOOT is a %s" % (name, type(order[name]).__name__))
-    if order.get("protocol") != PROTOCOL:
-        message = "the host speaks protocol %r, this bridge speaks %d" % (order.get("protocol"), PROTOCOL)
-        raise AdapterError(error_of("interpreter", message))
-    if type(order.get("adapter")) is not str or type(order.get("parent")) is not int:
-        raise ProtocolError("BOOT without adapter or parent")
-    return order

@@ -33,7 +33,7 @@ def hello(settings: Any, lanes: int, lane_kind: str, imported: Sequence[Any] = (
         "pid": os.getpid(),
         "lanes": lanes,
         "lane_kind": lane_kind,
-        "adapter": settings.spec,
+        "adapter": settings.order.adapter,
         "death_signal": settings.death_signal,
     }
     return _body(settings, facts, imported)

@@ -7,8 +7,14 @@ from typing import Any, Callable
 from . import _output
 from ._adapter import Adapter
 from ._drive import Driver
-from ._errors import message_of, type_name
+from ._errors import describe, message_of, type_name
 from ._wire import LinkClosed
+
+
+def setup_failure(error: BaseException) -> dict[str, Any]:
+    """The body of FAILED for what setting up raised."""
+    hint = "the adapter called sys.exit() in its setup" if isinstance(error, SystemExit) else None
+    return describe(error, "setup", hint)
 
 
 class Instance:

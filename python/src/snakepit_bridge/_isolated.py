@@ -1,0 +1,127 @@
+"""A lane inside a sub-interpreter, from set-up to clean-up; must not know what the main interpreter does."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import threading
+from typing import Any, Callable, Mapping, Sequence
+
+from . import _gil, _output
+from ._adapter import load
+from ._api import LANES
+from ._cancel import ThreadGate
+from ._drive import Driver
+from ._frames import Connection
+from ._imports import Imports
+from ._insist import Insistence
+from ._instance import Instance, setup_failure
+from ._lane import Lane
+from ._leave import leave_because
+from ._order import AdapterError, parse_order
+from ._relay import Address, LaneState
+from ._sender import PipeLock, Sender
+
+
+def live(order_body: bytes, place: str) -> None:
+    """Load the adapter, set it up, report that, serve until told to stop, and clean up."""
+    where = json.loads(place)
+    try:
+        life = _Life(order_body, where)
+    except AdapterError as error:
+        report(where["report"], {"failed": error.error})
+        return
+    except BaseException as error:
+        report(where["report"], {"failed": setup_failure(error)})
+        return
+    report(where["report"], {"imports": life.imports})
+    try:
+        life.serve()
+    except BaseException as error:
+        leave_because(error)
+
+
+def report(descriptor: int, outcome: dict[str, Any]) -> None:
+    """Tell the main interpreter how setting up went: `{"imports": [...]}`, or `{"failed": error}`."""
+    _output.flush()
+    line = json.dumps(outcome).encode() + b"\n"
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+class _Gate(ThreadGate):
+    def __init__(self, state: LaneState) -> None:
+        super().__init__()
+        self._state = state
+
+    def call(self, ident: int, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        self._state.begin(ident)
+        return super().call(ident, function, args, kwargs)
+
+
+class _Lane(Lane):
+    state: LaneState
+
+    def _finish(self) -> None:
+        super()._finish()
+        self.state.finish(self.served)
+
+
+class _Life:
+    def __init__(self, order_body: bytes, place: dict[str, Any]) -> None:
+        order = parse_order(order_body)
+        number = place["relay"][1]
+        threading.current_thread().name = "snakepit-lane-%d" % number
+        sys.argv[:] = place["argv"]
+        # Descriptors of its own: this interpreter closes what it holds when it ends.
+        sender = Sender(_duplicate(place["control"]))
+        sender.share(PipeLock(*place["lock"]))
+        _output.install(order.log_level)
+        _output.ROUTE.sink = sender.log
+        address = Address(*place["relay"])
+        self._relay = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.sock)
+        self._state = LaneState(address.board, address.number)
+        imports = Imports()
+        _gil.watch()
+        adapter = load(place["adapter"], order.preload, order.arguments)
+        gate = _Gate(self._state)
+        self._instance = Instance(adapter, Driver(gate))
+        self._instance.set_up(first=True)
+        link = Connection(_duplicate(place["lane"]), order.max_frame)
+        self._lane = _Lane(link, gate, self._instance.driver, self._instance.functions())
+        self._lane.state = self._state
+        self._lane.notice = _gil.late_notice(sender.notice_gil)
+        LANES.sole = self._lane
+        self.imports = imports.packages(adapter.module.__name__)
+        if not _gil.FREE_THREADED_BUILD:
+            gc.freeze()
+        self._thread = threading.Thread(target=self._listen, name="snakepit-relay")
+
+    def serve(self) -> None:
+        """Serve and clean up. No thread of ours is left then: the interpreter could not end."""
+        self._thread.start()
+        self._lane.serve()
+        self._instance.clean_up(last=True)
+        _output.flush()
+        self._relay.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def _listen(self) -> None:
+        insistence = Insistence(self._relay)
+        lanes = [self._lane]
+        while True:
+            insistence.wait(lanes)
+            if not self._relay.recv(4096):
+                return
+            for ident in self._state.take_cancelled():
+                self._lane.gate.request(ident)
+            insistence.begin()
+            if self._state.is_stopping():
+                self._lane.stop()
+
+
+def _duplicate(descriptor: int) -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(descriptor))

@@ -1,0 +1,81 @@
+"""Sending on the control connection, from any thread or interpreter; must not know who reads it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import Any, ContextManager
+
+from ._api import LANES
+from ._frames import send_all
+from ._wire import CODEC_JSON, HEADER, LOG, MAGIC, NOTICE, LinkClosed, dump_object
+
+_MAX_LOG = 48 * 1024
+
+
+class PipeLock:
+    """A lock for several interpreters of a process: whoever took the one byte out of a pipe holds it."""
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self.descriptors = (reader, writer)
+
+    @classmethod
+    def create(cls) -> PipeLock:
+        """A free lock. Its descriptors stay open for as long as the process lives."""
+        lock = cls(*os.pipe())
+        lock.__exit__()
+        return lock
+
+    def __enter__(self) -> None:
+        os.read(self.descriptors[0], 1)
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self.descriptors[1], b"!")
+
+
+class Sender:
+    """Sends frames on control, one at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._lock: ContextManager[Any] = threading.Lock()
+        self._holder = 0
+
+    def share(self, lock: PipeLock) -> None:
+        """Take turns with other interpreters. Nothing may be sent meanwhile."""
+        self._lock = lock
+
+    def send(self, kind: int, body: bytes, ident: int = 0) -> None:
+        """Send a frame, from any thread."""
+        header = HEADER.pack(len(body), kind, 0, CODEC_JSON, MAGIC, ident)
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                send_all(self.sock, [header, body])
+            finally:
+                self._holder = 0
+
+    def log(self, record: dict[str, Any]) -> bool:
+        """Send a LOG frame for the call this thread works for. False if it cannot be sent from here."""
+        if self._holder == threading.get_ident():
+            return False  # a destructor or a signal handler prints while this very thread is sending
+        lane = LANES.here()
+        ident = 0 if lane is None else lane.gate.running
+        body = dump_object(record)
+        while len(body) > _MAX_LOG:  # control characters grow sixfold as JSON
+            record["text"] = record["text"][: len(record["text"]) // 2]
+            body = dump_object(record)
+        try:
+            if lane is not None and lane.gate.thread == threading.get_ident():
+                # An interruption halfway would leave half a frame, or the lock taken for ever.
+                lane.gate.shielded(self.send, LOG, body, ident)
+            else:
+                self.send(LOG, body, ident)
+        except LinkClosed:
+            return False
+        return True
+
+    def notice_gil(self, modules: list[str], command: str, ident: int) -> None:
+        """Send the NOTICE that the GIL came on."""
+        self.send(NOTICE, dump_object({"kind": "gil_enabled", "modules": modules, "command": command}), ident)
