@@ -1,5 +1,7 @@
 //! What may be written on the command line. Knows not what it does.
 
+mod python;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use clap_complete::Shell;
 use snakepit_core::config::scalar::HumanDuration;
 
 use crate::exit;
+
+pub(crate) use python::{
+    CompatArgs, Format, ListArgs, ProbeArgs, PythonAction, PythonArgs, RecommendArgs, request,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Commands(CommandsArgs),
     /// Check or show a configuration file
     Config(ConfigArgs),
+    /// Find Python interpreters, and what suits them
+    Python(PythonArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

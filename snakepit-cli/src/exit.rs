@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything worked.
     Ok,
-    /// Python ran the command and it failed.
+    /// Python ran the command and it failed; or a check found what it looked for.
     Raised,
     /// The command line, the arguments or the configuration are wrong; no user code ran.
     Usage,
@@ -23,9 +23,9 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0    it worked
-  1    the command raised, or returned something that cannot be carried
+  1    the command raised, or returned something that cannot be carried; a `--check` failed
   2    wrong usage, arguments or configuration; no command ran
-  3    a worker did not start (adapter, interpreter), or was lost
+  3    a worker did not start (adapter, interpreter), or was lost; no such interpreter
   4    timed out, or rejected by the pool
   130  interrupted by Ctrl-C (143 by SIGTERM)";
 

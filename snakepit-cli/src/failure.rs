@@ -6,6 +6,7 @@ use std::io;
 
 use snakepit_core::error::{Rejection, RemoteKind};
 use snakepit_core::{CallError, ConfigReport, StartError};
+use snakepit_python::NotFound;
 
 use crate::exit::Exit;
 use crate::logs::Shown;
@@ -26,6 +27,10 @@ pub(crate) enum Failure {
     Start(StartError),
     /// The call failed.
     Call { command: String, error: CallError },
+    /// There is no such interpreter, or it does not answer.
+    Interpreter(NotFound),
+    /// What was to be checked is not safe.
+    Unsafe(String),
     /// Standard output cannot be written to.
     Output(io::Error),
     /// The operating system refused something a program cannot do without.
@@ -64,7 +69,8 @@ impl Failure {
     /// The exit code; the table is in [`crate::exit`].
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Start(StartError::Launch { .. }) => Exit::Lost,
+            Self::Start(StartError::Launch { .. }) | Self::Interpreter(_) => Exit::Lost,
+            Self::Unsafe(_) => Exit::Raised,
             Self::Call { error, .. } => exit_of_call(error),
             Self::Interrupted(number) => Exit::Signal(*number),
             Self::After { failure, .. } => failure.exit(),

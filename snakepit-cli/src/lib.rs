@@ -49,6 +49,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Call(args) => cmd::call::run(&args, &registry),
         Command::Commands(args) => cmd::commands::run(&args, &registry),
         Command::Config(args) => cmd::config::run(&args, &registry),
+        Command::Python(args) => cmd::python::run(args, &registry),
         Command::Completions(args) => cmd::completions::run(&args),
     };
     match result {

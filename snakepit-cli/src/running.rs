@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use snakepit_core::{Config, Snakepit};
+use snakepit_python::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
@@ -57,6 +58,34 @@ pub(crate) fn with_pools<T>(
     runtime.shutdown_timeout(HASTE);
     let shown = printer.finish();
     result.map_err(|failure| failure.after(shown))
+}
+
+/// Runs `work`, which blocks, until it is done or a signal comes; then whatever it runs is killed.
+pub(crate) fn stoppable<T: Send + 'static>(
+    work: impl FnOnce(&Stop) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let stop = Stop::new().map_err(Failure::System)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::System)?;
+    runtime.block_on(async {
+        let mut interrupt = Interrupt::new().map_err(Failure::System)?;
+        let stopped = stop.clone();
+        let mut working = tokio::task::spawn_blocking(move || work(&stopped));
+        tokio::select! {
+            number = interrupt.next() => {
+                stop.stop();
+                // It ends as soon as what it ran is dead; what it has to say is of no interest any more.
+                let _ = working.await;
+                Err(Failure::Interrupted(number))
+            }
+            done = &mut working => match done {
+                Ok(result) => result,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+        }
+    })
 }
 
 /// The signals that end a command.

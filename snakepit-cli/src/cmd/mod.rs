@@ -4,3 +4,4 @@ pub(crate) mod call;
 pub(crate) mod commands;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod python;

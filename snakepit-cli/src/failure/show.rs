@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::error::{Frame, RemoteException, Retry};
 use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
+use snakepit_python::NotFound;
 
 use super::Failure;
 use crate::logs::Shown;
@@ -36,6 +37,8 @@ impl Failure {
             }
             Self::Start(other) => headline(out, "config", &other.to_string()),
             Self::Call { command, error } => write_call(out, command, error, shown),
+            Self::Interpreter(error) => write_not_found(out, error),
+            Self::Unsafe(message) => headline(out, "unsafe", message),
             Self::Output(error) => headline(
                 out,
                 "output",
@@ -86,6 +89,18 @@ fn write_flags(out: &mut impl Write, report: &ConfigReport) -> io::Result<()> {
         write_hint(out, problem.help.as_deref())?;
     }
     Ok(())
+}
+
+/// Lists what was tried, unless that is what the headline says.
+fn write_not_found(out: &mut impl Write, error: &NotFound) -> io::Result<()> {
+    let message = error.to_string();
+    headline(out, "interpreter", &message)?;
+    for tried in error.tried().iter().map(ToString::to_string) {
+        if tried != message {
+            writeln!(out, "  {DIM}-{DIM:#} {tried}")?;
+        }
+    }
+    write_hint(out, Some(&error.hint()))
 }
 
 fn write_launch(out: &mut impl Write, error: &LaunchError, shown: &Shown) -> io::Result<()> {

@@ -172,6 +172,7 @@ fn own(environment: &Environment) -> Option<PathBuf> {
 fn installed(root: Option<PathBuf>, provenance: Provenance) -> impl Iterator<Item = Candidate> {
     let root = root.unwrap_or_default();
     let mut folders: Vec<_> = entries(&root)
+        .filter(|name| !name.starts_with('.'))
         .filter(|name| provenance != Provenance::Snakepit || name.starts_with("python-"))
         .map(|name| (Reverse(numbers(&name)), name))
         .collect();

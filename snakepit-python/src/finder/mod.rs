@@ -8,7 +8,7 @@ mod candidates;
 mod outcome;
 mod shim;
 #[cfg(test)]
-mod tests {}
+mod tests;
 mod usable;
 
 use std::collections::HashSet;

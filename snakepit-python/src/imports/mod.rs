@@ -14,6 +14,21 @@ const MARKER: &str = "snakepit-import:";
 /// How long an import may take, unless said otherwise. The largest libraries take 10 s from a cold disk.
 pub const IMPORT_TIME: Duration = Duration::from_secs(60);
 
+/// Environment variables that keep libraries from starting threads of their own: one in each worker is enough, and a fork
+/// loses them.
+pub const ONE_THREAD: &[(&str, &str)] = &[
+    ("OPENBLAS_NUM_THREADS", "1"),
+    ("OMP_NUM_THREADS", "1"),
+    ("MKL_NUM_THREADS", "1"),
+    ("NUMEXPR_NUM_THREADS", "1"),
+    ("VECLIB_MAXIMUM_THREADS", "1"),
+    ("BLIS_NUM_THREADS", "1"),
+    ("RAYON_NUM_THREADS", "1"),
+    ("POLARS_MAX_THREADS", "1"),
+    ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
+    ("_RJEM_MALLOC_CONF", "background_thread:false"),
+];
+
 /// What happened when a module was imported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -77,19 +92,63 @@ pub enum SubCheck {
 /// Imports a module in a process of its own, run by the interpreter `python`, and says what happened. Crashing and hanging
 /// are results like others. Nothing of it is left.
 ///
-/// The module is also imported again in a forked process, and in a sub-interpreter where there are such.
+/// The module is also imported again in a forked process, and, in another process, in a sub-interpreter where there are
+/// such. All of them run with [`ONE_THREAD`], as workers do.
 ///
 /// # Blocking
-/// Until it is done, at most `limit`, which also bounds each of the further checks by a third.
+/// Until it is done: at most `limit` for the import with the fork, and again for the sub-interpreter.
 pub fn import_probe(prober: &Prober, python: &Path, module: &str, limit: Duration) -> ImportReport {
     let mut report = ImportReport::not_tried(module);
-    let seconds = format!("{}", limit.as_secs_f64() / 3.0);
-    let args = ["-c", SCRIPT, MARKER, module, &seconds];
-    match prober.run(python, args, limit) {
-        Ok(ran) => fill(&mut report, &ran, limit),
+    let is_module = |c: char| c.is_alphanumeric() || "_.".contains(c);
+    if module.is_empty() || !module.chars().all(is_module) {
+        report.outcome = ImportOutcome::NotTried("it is no name of a module".to_owned());
+        return report;
+    }
+    // The child gets less, so that the parent lives to tell.
+    let seconds = (limit / 3).as_secs_f64().to_string();
+    let run = |what| {
+        let args = ["-c", SCRIPT, MARKER, what, module, &seconds];
+        prober.run_with(python, args, ONE_THREAD, limit)
+    };
+    match run("import") {
+        Ok(ran) => report.fill(&ran, limit),
         Err(error) => report.outcome = ImportOutcome::NotTried(error.to_string()),
     }
+    if report.outcome == ImportOutcome::Imported
+        && let Ok(ran) = run("subinterpreter")
+    {
+        report.fill_subinterpreter(&ran);
+    }
     report
+}
+
+/// One line of the script.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    Imported(Imported),
+    Failed(String),
+    Version(Option<String>),
+    Fork(SubCheck),
+    Subinterpreter(SubCheck),
+}
+
+#[derive(Deserialize)]
+struct Imported {
+    gil_before: bool,
+    gil_after: bool,
+    gil_warning: Option<String>,
+    threads: Vec<String>,
+    seconds: f64,
+    memory_kib: i64,
+}
+
+fn lines(ran: &Ran) -> Vec<Said> {
+    let stdout = String::from_utf8_lossy(&ran.stdout);
+    let marked = stdout.lines().filter_map(|line| line.strip_prefix(MARKER));
+    marked
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 impl ImportReport {
@@ -108,8 +167,60 @@ impl ImportReport {
             memory_kib: None,
         }
     }
+
+    /// Whether the import turned the GIL on.
+    pub fn turned_gil_on(&self) -> bool {
+        self.gil_before == Some(false) && self.gil_after == Some(true)
+    }
+
+    fn fill(&mut self, ran: &Ran, limit: Duration) {
+        self.outcome = match ran.ended {
+            Ended::ByItself(status) => ImportOutcome::Crashed(process::describe(status)),
+            Ended::TimedOut => ImportOutcome::Hung(limit.as_secs_f64()),
+            Ended::TooMuchOutput => ImportOutcome::Crashed("it prints without end".to_owned()),
+            Ended::Stopped => ImportOutcome::NotTried("it was stopped".to_owned()),
+        };
+        // What ended the process before the fork was checked is what the fork did.
+        self.fork = unfinished(ran.ended);
+        for said in lines(ran) {
+            match said {
+                Said::Imported(facts) => {
+                    self.outcome = ImportOutcome::Imported;
+                    self.gil_before = Some(facts.gil_before);
+                    self.gil_after = Some(facts.gil_after);
+                    self.gil_warning = facts.gil_warning;
+                    self.threads = facts.threads;
+                    self.seconds = Some(facts.seconds);
+                    self.memory_kib = Some(facts.memory_kib);
+                }
+                Said::Failed(error) => self.outcome = ImportOutcome::Failed(error),
+                Said::Version(version) => self.version = version,
+                Said::Fork(check) => self.fork = check,
+                Said::Subinterpreter(_) => {}
+            }
+        }
+        if self.outcome != ImportOutcome::Imported {
+            self.fork = SubCheck::NotTried;
+        }
+    }
+
+    fn fill_subinterpreter(&mut self, ran: &Ran) {
+        let answer = lines(ran).into_iter().find_map(|said| match said {
+            Said::Subinterpreter(check) => Some(check),
+            _ => None,
+        });
+        self.subinterpreter = answer.unwrap_or_else(|| unfinished(ran.ended));
+    }
 }
 
-fn fill(_report: &mut ImportReport, ran: &Ran, _limit: Duration) {
-    let _ = (MARKER, process::describe, ran.ended == Ended::TimedOut);
+/// What a check came to that ended without a word.
+fn unfinished(ended: Ended) -> SubCheck {
+    match ended {
+        // It has nothing to say where there is nothing to try.
+        Ended::ByItself(status) if status.success() => SubCheck::NotTried,
+        Ended::ByItself(status) => SubCheck::Fails(process::describe(status)),
+        Ended::TimedOut => SubCheck::Hangs,
+        Ended::TooMuchOutput => SubCheck::Fails("it prints without end".to_owned()),
+        Ended::Stopped => SubCheck::NotTried,
+    }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::facts::{
     ForkAfterImport, ForkAfterUse, Gil, Library, ReleasesGil, Sharing, SubInterpreters,
 };
+use crate::imports::{ImportOutcome, ImportReport, SubCheck};
 use crate::probe::Probe;
 use crate::profile::Profile;
 
@@ -102,6 +103,55 @@ impl Judgement {
             checked: None,
             turns_gil_on: false,
         }
+    }
+
+    /// With what happened when it was really imported, which outweighs what was known.
+    pub fn with_report(mut self, report: &ImportReport, profile: Profile) -> Self {
+        match &report.outcome {
+            ImportOutcome::Imported => {}
+            ImportOutcome::NotTried(why) => {
+                self.note(
+                    Verdict::Unknown,
+                    format!("it could not be tried: {why}"),
+                    None,
+                );
+                return self;
+            }
+            _ => {
+                self.note(Verdict::Unsafe, "it cannot be imported here", None);
+                return self;
+            }
+        }
+        if self.version.is_none() {
+            self.version.clone_from(&report.version);
+        }
+        let (verdict, reason) = match profile {
+            Profile::Thread if report.turned_gil_on() => {
+                self.turns_gil_on = true;
+                (
+                    Verdict::Caution,
+                    "tried here, it turns the GIL on for the whole process",
+                )
+            }
+            Profile::Process if !matches!(report.fork, SubCheck::Works | SubCheck::NotTried) => {
+                (Verdict::Unsafe, "tried here, it does not survive a fork")
+            }
+            Profile::Process if !report.threads.is_empty() => (
+                Verdict::Caution,
+                "tried here, importing it starts threads, which a forked worker would miss",
+            ),
+            Profile::Interpreter
+                if matches!(report.subinterpreter, SubCheck::Fails(_) | SubCheck::Hangs) =>
+            {
+                (
+                    Verdict::Unsafe,
+                    "tried here, it does not load in a sub-interpreter",
+                )
+            }
+            _ => return self,
+        };
+        self.note(verdict, reason, None);
+        self
     }
 
     fn note(&mut self, verdict: Verdict, reason: impl Into<String>, note: Option<&String>) {

@@ -71,6 +71,14 @@ impl Matrix {
         distributions.map(String::as_str)
     }
 
+    /// What to import to have a library, by any of its names; the name itself if nothing is known about it.
+    pub fn module(&self, library: &str) -> String {
+        match self.get(library) {
+            Some(known) => known.imports()[0].clone(),
+            None => library.replace('-', "_"),
+        }
+    }
+
     /// The version of a library that is installed at an interpreter. `library` is any of its names.
     pub fn installed<'p>(&self, library: &str, probe: &'p Probe) -> Option<&'p str> {
         let distributions = self.get(library)?.distributions();

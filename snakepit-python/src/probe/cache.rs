@@ -34,11 +34,11 @@ pub(super) struct Cache {
 
 /// What is asked for, all of which must be the same for an answer to hold.
 #[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Question {
+pub(super) struct Question {
     form: u32,
     path: PathBuf,
-    /// The script's text: another script asks something else.
-    script: u64,
+    /// What it is asked.
+    asked: u64,
     variables: BTreeMap<String, String>,
 }
 
@@ -80,23 +80,16 @@ impl Cache {
     }
 
     /// What the interpreter said the last time, if it would say so again.
-    pub(super) fn get(
-        &self,
-        path: &Path,
-        environment: &Environment,
-        script: &str,
-    ) -> Option<Probe> {
-        let question = question(path, environment, script);
-        let text = fs::read(self.file(&question)).ok()?;
+    pub(super) fn get(&self, question: &Question) -> Option<Probe> {
+        let text = fs::read(self.file(question)).ok()?;
         let entry: Entry = serde_json::from_slice(&text).ok()?;
         let current = |(path, stamp): (&PathBuf, &Option<Stamp>)| Stamp::of(path) == *stamp;
-        let holds = entry.question == question && entry.stamps.iter().all(current);
+        let holds = entry.question == *question && entry.stamps.iter().all(current);
         holds.then_some(entry.probe)
     }
 
     /// Remembers what it said. Not being able to is no failure: it will be asked again.
-    pub(super) fn put(&self, path: &Path, environment: &Environment, script: &str, probe: &Probe) {
-        let question = question(path, environment, script);
+    pub(super) fn put(&self, question: Question, path: &Path, probe: &Probe) {
         let file = self.file(&question);
         let settings = path
             .parent()
@@ -140,9 +133,9 @@ impl Cache {
     }
 }
 
-fn question(path: &Path, environment: &Environment, script: &str) -> Question {
+pub(super) fn question(path: &Path, environment: &Environment, asked: &str) -> Question {
     let mut hasher = DefaultHasher::new();
-    script.hash(&mut hasher);
+    asked.hash(&mut hasher);
     let path = environment.folder().join(path);
     let variables = VARIABLES.iter().filter_map(|name| {
         let value = environment.get(name)?;
@@ -151,7 +144,7 @@ fn question(path: &Path, environment: &Environment, script: &str) -> Question {
     Question {
         form: FORM,
         path: std::path::absolute(&path).unwrap_or(path),
-        script: hasher.finish(),
+        asked: hasher.finish(),
         variables: variables.collect(),
     }
 }

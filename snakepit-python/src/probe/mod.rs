@@ -133,13 +133,7 @@ impl Prober {
     /// Until it has answered, at most the time limit.
     pub fn probe(&self, path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
         let path = path.as_ref();
-        let error = |kind| ProbeError::new(path, kind);
-        let names = Matrix::builtin().distributions();
-        let args = ["-c", SCRIPT, MARKER].into_iter().chain(names);
-        let ran = self
-            .run(path, args, self.time_limit)
-            .map_err(|cause| error(ProbeErrorKind::Start(Arc::new(cause))))?;
-        read(&ran, self.time_limit).map_err(|kind| error(kind).with_stderr(&ran.stderr))
+        new_enough(path, self.ask(path)?)
     }
 
     /// As [`probe`](Self::probe), or what it said the last time if nothing it depends on has changed since: the
@@ -158,17 +152,27 @@ impl Prober {
         let Some(cache) = &self.cache else {
             return self.probe(path);
         };
-        if let Some(probe) = cache.get(path, &self.environment, SCRIPT) {
-            return Ok(Probe {
-                cpu: Cpu::of_this_process(),
-                ..probe
-            });
+        let question = cache::question(path, &self.environment, &asked());
+        if let Some(probe) = cache.get(&question) {
+            let cpu = Cpu::of_this_process();
+            return new_enough(path, Probe { cpu, ..probe });
         }
-        let probe = self.probe(path)?;
+        let probe = self.ask(path)?;
         if is_itself(path, &probe) {
-            cache.put(path, &self.environment, SCRIPT, &probe);
+            cache.put(question, path, &probe);
         }
-        Ok(probe)
+        new_enough(path, probe)
+    }
+
+    /// What an interpreter of whatever age says of itself.
+    fn ask(&self, path: &Path) -> Result<Probe, ProbeError> {
+        let error = |kind| ProbeError::new(path, kind);
+        let names = Matrix::builtin().distributions();
+        let args = ["-c", SCRIPT, MARKER].into_iter().chain(names);
+        let ran = self
+            .run(path, args, self.time_limit)
+            .map_err(|cause| error(ProbeErrorKind::Start(Arc::new(cause))))?;
+        read(&ran, self.time_limit).map_err(|kind| error(kind).with_stderr(&ran.stderr))
     }
 
     /// Runs an interpreter within bounds.
@@ -178,11 +182,23 @@ impl Prober {
         args: impl IntoIterator<Item = &'a str>,
         limit: Duration,
     ) -> std::io::Result<Ran> {
+        self.run_with(path, args, &[], limit)
+    }
+
+    /// As [`run`](Self::run), with further variables unless they are set.
+    pub(crate) fn run_with<'a>(
+        &self,
+        path: &Path,
+        args: impl IntoIterator<Item = &'a str>,
+        presets: &[(&str, &str)],
+        limit: Duration,
+    ) -> std::io::Result<Ran> {
         let folder = self.environment.folder();
         let mut command = Command::new(folder.join(path));
         command
             .args(args)
             .env_clear()
+            .envs(presets.iter().copied())
             .envs(self.environment.variables());
         if !folder.as_os_str().is_empty() {
             command.current_dir(folder);
@@ -241,12 +257,25 @@ fn read(ran: &Ran, limit: Duration) -> Result<Probe, ProbeErrorKind> {
         }
         return Err(ProbeErrorKind::Exited(process::describe(status)));
     };
-    let probe: Probe = serde_json::from_str(answer)
-        .map_err(|error| ProbeErrorKind::Garbage(format!("{error} in {}", excerpt(answer))))?;
+    serde_json::from_str(answer)
+        .map_err(|error| ProbeErrorKind::Garbage(format!("{error} in {}", excerpt(answer))))
+}
+
+fn new_enough(path: &Path, probe: Probe) -> Result<Probe, ProbeError> {
     if *probe.version.release() < [3, 8][..] {
-        return Err(ProbeErrorKind::TooOld(probe.version));
+        return Err(ProbeError::new(path, ProbeErrorKind::TooOld(probe.version)));
     }
     Ok(probe)
+}
+
+/// All that is asked: an answer to another question is none.
+fn asked() -> String {
+    let names = Matrix::builtin().distributions();
+    [SCRIPT]
+        .into_iter()
+        .chain(names)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The beginning of what was printed, on one line.
