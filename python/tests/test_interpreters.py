@@ -143,7 +143,7 @@ def test_a_loop_is_cancelled_while_the_other_lane_goes_on(it: Any) -> None:
     ident = it.start("busy")
     it.until(lambda: "begun" in it.texts("stdout"))
     assert it.call("soon", lane=1) == "soon"
-    assert it.sync() == {"busy": [ident, 0], "served": 1}
+    it.until(lambda: it.sync() == {"busy": [ident, 0], "served": 1})
     it.cancel(ident)
     frame = it.finish(ident)
     assert frame.json["kind"] == "cancelled"
