@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, on a machine that has only Rust and some Python; the tests that start workers
 //! run with a free-threaded Python too where there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
@@ -53,8 +53,16 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
             "SNAKEPIT_TEST_PYTHON",
             Some(interpreter.path.display().to_string()),
         );
+        let programs = environment(steps, &metadata, interpreter);
+        let python = programs.as_ref().map(|folder| folder.join("python"));
+        steps.set(
+            "SNAKEPIT_TEST_ENVIRONMENT",
+            python.as_ref().map(|python| python.display().to_string()),
+        );
         rust(steps, &interpreter.tag());
-        python(steps, &metadata, interpreter);
+        if let Some(python) = python {
+            pytest(steps, &python, &interpreter.tag());
+        }
         example::run(steps, interpreter);
     }
     steps.set(
@@ -126,22 +134,30 @@ fn rust_documentation(steps: &mut Steps) {
     );
 }
 
-/// The tests of the Python package, in an environment of their own for each interpreter.
-fn python(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
+/// The folder of programs of a virtual environment that has what tests want to import.
+fn environment(
+    steps: &mut Steps,
+    metadata: &Metadata,
+    interpreter: &Interpreter,
+) -> Option<PathBuf> {
     let tag = interpreter.tag();
     let directory = metadata.target().join("venv").join(&tag);
     let requirements = root().join("xtask/requirements-test.txt");
     let mut programs = None;
     steps.check(
-        &format!("environment for the Python tests ({tag})"),
+        &format!("environment for the tests ({tag})"),
         "cargo xtask test",
         |_| {
             programs = Some(venv::ensure(interpreter, &directory, &requirements)?);
             Ok(())
         },
     );
-    let Some(programs) = programs else { return };
-    let mut pytest = Command::new(programs.join("python"));
+    programs
+}
+
+/// The tests of the Python package.
+fn pytest(steps: &mut Steps, python: &Path, tag: &str) {
+    let mut pytest = Command::new(python);
     // In its folder, where its settings are. They say where the package is; a PYTHONPATH would reach the workers too.
     pytest
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])

@@ -13,6 +13,7 @@ pub struct Subject {
     pub(super) json_only: bool,
     pub(super) streams: bool,
     pub(super) sessions: bool,
+    pub(super) missing: Option<String>,
 }
 
 impl Subject {
@@ -24,6 +25,7 @@ impl Subject {
             json_only: false,
             streams: true,
             sessions: true,
+            missing: None,
         }
     }
 
@@ -36,6 +38,12 @@ impl Subject {
     /// It carries the values that JSON has, and no others.
     pub fn json_only(mut self) -> Self {
         self.json_only = true;
+        self
+    }
+
+    /// It cannot be tested here, for this reason: each test says so and passes.
+    pub fn skipped_without(mut self, what: impl Into<String>) -> Self {
+        self.missing = Some(what.into());
         self
     }
 

@@ -6,7 +6,7 @@ use snakepit_core::WorkerProfile;
 use snakepit_core::testing::Subject;
 use snakepit_profiles::SpawnMode;
 
-use crate::support::Pit;
+use crate::support::{Pit, python_version};
 
 /// A profile with its workers counted. A zygote does not count: it belongs to the profile.
 fn subject<P: WorkerProfile>(spawn: SpawnMode, profile: impl FnOnce(&Pit) -> P) -> Subject {
@@ -30,6 +30,17 @@ fn thread(spawn: SpawnMode) -> Subject {
     })
 }
 
+fn interpreter(spawn: SpawnMode) -> Subject {
+    let subject = subject(spawn, |pit| {
+        let builder = pit.interpreters("conformance.py").threads_per_worker(2);
+        builder.spawn(spawn).build()
+    });
+    if python_version() < (3, 14) {
+        return subject.skipped_without("CPython 3.14 or newer");
+    }
+    subject
+}
+
 mod process_forked {
     snakepit_core::conformance!(|| super::process(snakepit_profiles::SpawnMode::Zygote));
 }
@@ -44,4 +55,12 @@ mod thread_forked {
 
 mod thread_executed {
     snakepit_core::conformance!(|| super::thread(snakepit_profiles::SpawnMode::Exec));
+}
+
+mod interpreter_forked {
+    snakepit_core::conformance!(|| super::interpreter(snakepit_profiles::SpawnMode::Zygote));
+}
+
+mod interpreter_executed {
+    snakepit_core::conformance!(|| super::interpreter(snakepit_profiles::SpawnMode::Exec));
 }

@@ -7,5 +7,6 @@ mod conformance;
 mod death;
 mod host;
 mod launches;
+mod libraries;
 mod support;
 mod threads;

@@ -15,7 +15,7 @@ use snakepit_core::{
     Args, Call, CallError, CallId, LaneId, LaunchContext, LaunchError, Launched, Reply, Value,
     Worker, WorkerId, WorkerProfile,
 };
-use snakepit_profiles::{Builder, ProcessProfile, SpawnMode, ThreadProfile};
+use snakepit_profiles::{Builder, InterpreterProfile, ProcessProfile, SpawnMode, ThreadProfile};
 
 /// The environment variable by which the processes of one test are found.
 const MARK: &str = "SNAKEPIT_TEST_MARK";
@@ -53,6 +53,11 @@ impl Pit {
         std::env::var("SNAKEPIT_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
     }
 
+    /// An interpreter of the same kind that has libraries, if there is one: `cargo xtask test` makes it.
+    pub(crate) fn environment() -> Option<String> {
+        std::env::var("SNAKEPIT_TEST_ENVIRONMENT").ok()
+    }
+
     /// The environment variable that marks the processes of this test.
     pub(crate) fn mark(&self) -> (&'static str, &str) {
         (MARK, &self.mark)
@@ -68,6 +73,13 @@ impl Pit {
     /// The same with four lanes in each worker.
     pub(crate) fn threads(&self, adapter: &str) -> Builder<ThreadProfile> {
         ThreadProfile::builder(self::adapter(adapter))
+            .python(Self::python())
+            .env(MARK, &self.mark)
+    }
+
+    /// The same with an interpreter for each lane.
+    pub(crate) fn interpreters(&self, adapter: &str) -> Builder<InterpreterProfile> {
+        InterpreterProfile::builder(self::adapter(adapter))
             .python(Self::python())
             .env(MARK, &self.mark)
     }
@@ -258,10 +270,21 @@ pub(crate) fn adapter(name: &str) -> String {
 
 /// Whether the interpreter to test with has a GIL.
 pub(crate) fn gil_is_on() -> bool {
-    let question = "import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())";
+    ask("getattr(sys, '_is_gil_enabled', lambda: True)()") == "True"
+}
+
+/// The version of the interpreter to test with: major, minor.
+pub(crate) fn python_version() -> (u32, u32) {
+    let answer = ask("'%d %d' % sys.version_info[:2]");
+    let (major, minor) = answer.split_once(' ').unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
+fn ask(question: &str) -> String {
+    let program = format!("import sys; print({question})");
     let mut command = std::process::Command::new(Pit::python());
-    let answer = command.args(["-c", question]).output().unwrap().stdout;
-    answer.starts_with(b"True")
+    let answer = command.args(["-c", &program]).output().unwrap().stdout;
+    String::from_utf8(answer).unwrap().trim().to_owned()
 }
 
 /// The folder of the adapters.
