@@ -127,10 +127,7 @@ fn describe(event: &Event) -> Option<(String, String)> {
         EventKind::Notice { notice, .. } => {
             let hint = notice.hint.as_ref();
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            Some((
-                format!("{pool} warning"),
-                format!("{}{hint}", notice.message),
-            ))
+            Some((format!("{pool} note"), format!("{}{hint}", notice.message)))
         }
         _ => None,
     }

@@ -14,7 +14,7 @@ struct Example {
     call: &'static [&'static str],
     /// All it prints.
     prints: &'static str,
-    /// Whether it takes `--python`: a profile of a third party may know no Python.
+    /// Whether it takes `--python`: a configuration names its own, a profile of a third party may know none.
     python: bool,
 }
 
@@ -25,6 +25,42 @@ const EXAMPLES: &[Example] = &[
         call: &["--adapter", "examples/hello/hello.py", "greet", "name=Ada"],
         prints: "\"Hello, Ada!\"",
         python: true,
+    },
+    Example {
+        folder: "hybrid",
+        package: "snakepit-cli",
+        call: &[
+            "--config=examples/hybrid/snakepit.yaml",
+            "--pool=crunch",
+            "primes",
+            "[10000]",
+        ],
+        prints: "1229",
+        python: false,
+    },
+    Example {
+        folder: "hybrid",
+        package: "snakepit-cli",
+        call: &[
+            "--config=examples/hybrid/snakepit.yaml",
+            "--pool=fetch",
+            "title",
+            "name=Ada",
+        ],
+        prints: "\"Ada, Countess of Lovelace\"",
+        python: false,
+    },
+    Example {
+        folder: "hybrid",
+        package: "snakepit-cli",
+        call: &[
+            "--config=examples/hybrid/snakepit.yaml",
+            "--pool=either",
+            "title",
+            "name=Ada",
+        ],
+        prints: "\"Ada, Countess of Lovelace\"",
+        python: false,
     },
     Example {
         folder: "custom-profile",
@@ -47,6 +83,8 @@ pub(crate) fn run(steps: &mut Steps, interpreter: &Interpreter) {
         command.args(["run", "--quiet", "--package", example.package, "--", "call"]);
         if example.python {
             command.arg("--python").arg(&interpreter.path);
+        } else {
+            command.env("SNAKEPIT_PYTHON", &interpreter.path);
         }
         command.args(example.call);
         let name = format!("examples/{} ({})", example.folder, interpreter.tag());

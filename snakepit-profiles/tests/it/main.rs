@@ -6,6 +6,7 @@ mod config;
 mod conformance;
 mod death;
 mod host;
+mod hybrid;
 mod launches;
 mod libraries;
 mod support;

@@ -35,7 +35,10 @@ pub(super) const FOR_EVER: f64 = 600.0;
 pub async fn run(subject: impl Into<Subject>, test: impl AsyncFnOnce(&Bench)) {
     let subject = subject.into();
     if let Some(what) = &subject.missing {
-        #[expect(clippy::print_stdout, reason = "a test that tests nothing has to say so")]
+        #[expect(
+            clippy::print_stdout,
+            reason = "a test that tests nothing has to say so"
+        )]
         {
             println!("skipped: there is no {what}");
         }
