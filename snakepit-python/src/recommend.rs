@@ -1,5 +1,8 @@
 //! Which worker profile suits an interpreter and an adapter, and why. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 
 use crate::matrix::{Build, Judgement, Matrix, Verdict};

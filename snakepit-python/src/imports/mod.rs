@@ -152,7 +152,7 @@ fn lines(ran: &Ran) -> Vec<Said> {
 }
 
 impl ImportReport {
-    fn not_tried(module: &str) -> Self {
+    pub(crate) fn not_tried(module: &str) -> Self {
         Self {
             module: module.to_owned(),
             outcome: ImportOutcome::NotTried(String::new()),

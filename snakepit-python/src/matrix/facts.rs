@@ -13,9 +13,15 @@ pub struct Library {
     /// Its distributions, where they are named otherwise, or there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     distributions: Vec<String>,
+    /// What else people call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
     /// What is imported, where that is named otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     imports: Vec<String>,
+    /// The module that shows what the library does, where importing the first one loads nothing compiled.
+    #[serde(default, rename = "try", skip_serializing_if = "Option::is_none")]
+    try_out: Option<String>,
     /// It comes with Python.
     #[serde(default)]
     pub standard_library: bool,
@@ -53,10 +59,16 @@ impl Library {
         or_name(&self.imports, &self.name)
     }
 
+    /// The module to import to see what the library does.
+    pub fn module(&self) -> &str {
+        self.try_out.as_ref().unwrap_or(&self.imports()[0])
+    }
+
     pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
         let names = std::iter::once(&self.name)
             .chain(self.distributions())
-            .chain(self.imports());
+            .chain(self.imports())
+            .chain(&self.aliases);
         names.map(String::as_str)
     }
 }

@@ -117,6 +117,10 @@ impl Judgement {
                 );
                 return self;
             }
+            ImportOutcome::Failed(error) if is_missing(error, &report.module) => {
+                self.note(Verdict::Unknown, "it is not installed here", None);
+                return self;
+            }
             _ => {
                 self.note(Verdict::Unsafe, "it cannot be imported here", None);
                 return self;
@@ -162,6 +166,12 @@ impl Judgement {
         }
         self.reasons.push(reason);
     }
+}
+
+/// Whether an import failed because the module itself is not there, and not one that it needs.
+fn is_missing(error: &str, module: &str) -> bool {
+    let top = module.split('.').next().unwrap_or_default();
+    error == format!("ModuleNotFoundError: No module named '{top}'")
 }
 
 pub(super) fn judge(

@@ -4,7 +4,7 @@
 mod facts;
 mod judge;
 #[cfg(test)]
-mod tests {}
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -74,7 +74,7 @@ impl Matrix {
     /// What to import to have a library, by any of its names; the name itself if nothing is known about it.
     pub fn module(&self, library: &str) -> String {
         match self.get(library) {
-            Some(known) => known.imports()[0].clone(),
+            Some(known) => known.module().to_owned(),
             None => library.replace('-', "_"),
         }
     }

@@ -82,7 +82,6 @@ def main(marker, names):
         "libraries": installed(names) if sys.version_info >= (3, 8) else {},
         "import_folders": [folder for folder in sys.path if os.path.isdir(folder)],
     }
-    sys.stdout.flush()
     # Past whatever a `sitecustomize` has made of `sys.stdout`.
     os.write(1, ("\n" + marker + json.dumps(facts) + "\n").encode("ascii"))
 

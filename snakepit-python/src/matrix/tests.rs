@@ -1,0 +1,401 @@
+//! The built-in facts are complete and consistent, and verdicts follow from them.
+
+use std::collections::HashMap;
+
+use pep440_rs::Version;
+
+use super::*;
+use crate::imports::{ImportOutcome, ImportReport, SubCheck};
+
+fn build(text: &str) -> Build {
+    let number = text.trim_end_matches('t');
+    Build::new(number.parse().unwrap(), number != text)
+}
+
+fn judge(library: &str, version: &str, profile: Profile, python: &str) -> Judgement {
+    let version = Some(version).filter(|version| !version.is_empty());
+    Matrix::builtin().judge(library, version, profile, &build(python))
+}
+
+#[test]
+fn every_row_is_complete() {
+    for library in Matrix::builtin().libraries() {
+        let name = &library.name;
+        assert_eq!(
+            *name,
+            normalise(name),
+            "names are written in their normal form"
+        );
+        assert!(is_date(&library.checked), "{name}: {}", library.checked);
+        assert!(!library.sources.is_empty(), "{name} has no sources");
+        for source in &library.sources {
+            assert!(
+                source == "measured" || source.starts_with("https://"),
+                "{name}: {source}"
+            );
+        }
+        assert!(
+            library.newest.is_some() || library.standard_library,
+            "{name} has no version"
+        );
+        let fact = &library.free_threading;
+        assert!(
+            fact.since.is_none() || fact.answer != fact.before,
+            "{name}: nothing changed in `since`"
+        );
+        let notes = [
+            &library.releases_gil.note,
+            &library.sharing.note,
+            &fact.note,
+            &library.fork.note,
+        ];
+        for text in notes.into_iter().flatten().chain([&library.advice]) {
+            assert!(!text.is_empty() && !text.ends_with('.'), "{name}: {text}");
+        }
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let numbers: Vec<u32> = text
+        .split('-')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    matches!(numbers[..], [2025..=2100, 1..=12, 1..=31]) && text.len() == "2026-11-22".len()
+}
+
+#[test]
+fn no_name_means_two_libraries() {
+    let mut owners: HashMap<String, &str> = HashMap::new();
+    for library in Matrix::builtin().libraries() {
+        for name in library.all_names() {
+            let owner = owners.insert(normalise(name), &library.name);
+            assert!(
+                owner.is_none_or(|owner| owner == library.name),
+                "{name} is {owner:?} too"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_are_sorted_and_many() {
+    let names: Vec<&str> = Matrix::builtin()
+        .libraries()
+        .map(|library| library.name.as_str())
+        .collect();
+    assert!(names.is_sorted(), "{names:?}");
+    assert!(names.len() >= 18 + 15);
+}
+
+#[test]
+fn the_libraries_of_the_original_are_all_there() {
+    for name in [
+        "numpy",
+        "scipy",
+        "torch",
+        "pytorch",
+        "tensorflow",
+        "pandas",
+        "polars",
+        "matplotlib",
+        "plotly",
+        "sqlite3",
+        "psycopg2",
+        "requests",
+        "httpx",
+        "scikit-learn",
+        "xgboost",
+        "lightgbm",
+        "transformers",
+        "spacy",
+    ] {
+        assert!(Matrix::builtin().get(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_library_is_known_by_all_its_names() {
+    for (name, expected) in [
+        ("sklearn", "scikit-learn"),
+        ("Scikit_Learn", "scikit-learn"),
+        ("PIL", "pillow"),
+        ("cv2", "opencv"),
+        ("opencv-python-headless", "opencv"),
+        ("pytorch", "torch"),
+        ("yaml", "pyyaml"),
+        ("google.protobuf", "protobuf"),
+    ] {
+        assert_eq!(Matrix::builtin().get(name).unwrap().name, expected);
+    }
+}
+
+#[test]
+fn a_library_nobody_knows_is_never_ok() {
+    for profile in Profile::ALL {
+        let judgement = judge("left-pad", "1.0", profile, "3.14.0t");
+        assert_eq!(judgement.verdict, Verdict::Unknown);
+        assert!(judgement.advice.unwrap().contains("--probe left-pad"));
+    }
+}
+
+#[test]
+fn verdicts_depend_on_library_version_profile_and_build() {
+    use Profile::{Interpreter, Process, Thread};
+    use Verdict::{Caution, Ok, Unknown, Unsafe};
+    for (library, version, profile, python, verdict, reason) in [
+        (
+            "numpy",
+            "2.5.5",
+            Thread,
+            "3.14.7t",
+            Ok,
+            "leaves the GIL off",
+        ),
+        // 2.10 comes after 2.3.2, and a release candidate before its release.
+        (
+            "numpy",
+            "2.10.0",
+            Thread,
+            "3.14.7t",
+            Ok,
+            "leaves the GIL off",
+        ),
+        (
+            "numpy",
+            "2.3.2rc1",
+            Thread,
+            "3.14.7t",
+            Caution,
+            "there is from 2.3.2 on",
+        ),
+        ("numpy", "", Thread, "3.14.7t", Ok, "leaves the GIL off"),
+        ("numpy", "banana", Thread, "3.14.7t", Unknown, "no version"),
+        (
+            "numpy",
+            "1.20.0",
+            Thread,
+            "3.14.7",
+            Ok,
+            "lets other threads run",
+        ),
+        (
+            "numpy",
+            "2.5.5",
+            Interpreter,
+            "3.14.7",
+            Unsafe,
+            "does not work in a sub-interpreter",
+        ),
+        ("requests", "2.34.2", Interpreter, "3.14.7", Ok, "loads"),
+        (
+            "requests",
+            "2.34.2",
+            Interpreter,
+            "3.13.9",
+            Unsafe,
+            "need Python 3.14",
+        ),
+        (
+            "lxml",
+            "6.1.3",
+            Thread,
+            "3.14.7t",
+            Caution,
+            "turns the GIL on for the whole process (not from 7.0 on)",
+        ),
+        (
+            "lxml",
+            "7.0b1",
+            Thread,
+            "3.14.7t",
+            Caution,
+            "turns the GIL on",
+        ),
+        (
+            "lxml",
+            "7.0",
+            Thread,
+            "3.14.7t",
+            Caution,
+            "each thread needs objects of its own",
+        ),
+        ("polars", "0.0.0", Thread, "3.14.7t", Unsafe, "stand-in"),
+        ("polars", "0.0.0", Process, "3.14.7t", Unsafe, "stand-in"),
+        (
+            "polars",
+            "2.1.0",
+            Process,
+            "3.14.7",
+            Caution,
+            "starts threads",
+        ),
+        (
+            "duckdb",
+            "1.5.0.dev44",
+            Thread,
+            "3.14.7t",
+            Unsafe,
+            "stand-in",
+        ),
+        (
+            "matplotlib",
+            "3.11.2",
+            Thread,
+            "3.11.7",
+            Unsafe,
+            "state of the whole process",
+        ),
+        (
+            "matplotlib",
+            "3.11.2",
+            Process,
+            "3.11.7",
+            Ok,
+            "forking after importing it works",
+        ),
+        (
+            "pandas",
+            "3.1.1",
+            Thread,
+            "3.11.7",
+            Caution,
+            "objects of its own",
+        ),
+        (
+            "orjson",
+            "3.13.0",
+            Thread,
+            "3.11.7",
+            Caution,
+            "threads take turns",
+        ),
+        (
+            "sklearn",
+            "1.9.1",
+            Process,
+            "3.11.7",
+            Caution,
+            "compute in `setup`",
+        ),
+        (
+            "torch",
+            "2.15.0",
+            Process,
+            "3.11.7",
+            Unknown,
+            "nobody tried to fork",
+        ),
+        (
+            "sqlite3",
+            "",
+            Thread,
+            "3.14.7t",
+            Caution,
+            "objects of its own",
+        ),
+    ] {
+        let judgement = judge(library, version, profile, python);
+        let reasons = judgement.reasons.join("; ");
+        assert_eq!(
+            judgement.verdict, verdict,
+            "{library} {version} {profile} {python}: {reasons}"
+        );
+        assert!(
+            reasons.contains(reason),
+            "{library} {version} {profile} {python}: {reasons}"
+        );
+    }
+}
+
+#[test]
+fn only_what_turns_the_gil_on_is_marked_so() {
+    assert!(judge("lxml", "6.1.3", Profile::Thread, "3.14.7t").turns_gil_on);
+    assert!(!judge("lxml", "6.1.3", Profile::Thread, "3.14.7").turns_gil_on);
+    assert!(!judge("lxml", "7.1", Profile::Thread, "3.14.7t").turns_gil_on);
+}
+
+fn report(module: &str, outcome: ImportOutcome) -> ImportReport {
+    ImportReport {
+        outcome,
+        ..ImportReport::not_tried(module)
+    }
+}
+
+#[test]
+fn what_was_tried_outweighs_what_was_known() {
+    let known = || judge("numpy", "2.5.5", Profile::Thread, "3.14.7t");
+    let imported = || report("numpy", ImportOutcome::Imported);
+    assert_eq!(
+        known().with_report(&imported(), Profile::Thread).verdict,
+        Verdict::Ok
+    );
+    let turned_on = ImportReport {
+        gil_before: Some(false),
+        gil_after: Some(true),
+        ..imported()
+    };
+    let judgement = known().with_report(&turned_on, Profile::Thread);
+    assert!(judgement.turns_gil_on && judgement.verdict == Verdict::Caution);
+    let forked = ImportReport {
+        fork: SubCheck::Hangs,
+        ..imported()
+    };
+    assert_eq!(
+        known().with_report(&forked, Profile::Process).verdict,
+        Verdict::Unsafe
+    );
+    let threads = ImportReport {
+        threads: vec!["worker".to_owned()],
+        ..imported()
+    };
+    assert_eq!(
+        known().with_report(&threads, Profile::Process).verdict,
+        Verdict::Caution
+    );
+    let crashed = report(
+        "numpy",
+        ImportOutcome::Crashed("signal SIGSEGV (11)".to_owned()),
+    );
+    assert_eq!(
+        known().with_report(&crashed, Profile::Thread).verdict,
+        Verdict::Unsafe
+    );
+    let missing = |module: &str| {
+        ImportOutcome::Failed(format!("ModuleNotFoundError: No module named '{module}'"))
+    };
+    let absent = report("numpy", missing("numpy"));
+    assert_eq!(
+        known().with_report(&absent, Profile::Thread).verdict,
+        Verdict::Unknown
+    );
+    let broken = report("numpy", missing("other"));
+    assert_eq!(
+        known().with_report(&broken, Profile::Thread).verdict,
+        Verdict::Unsafe
+    );
+    // That an import went well does not make a library known.
+    let unknown = judge("left-pad", "", Profile::Thread, "3.14.7t");
+    assert_eq!(
+        unknown.with_report(&imported(), Profile::Thread).verdict,
+        Verdict::Unknown
+    );
+}
+
+#[test]
+fn a_text_that_is_no_matrix_says_where() {
+    let error = Matrix::parse("- name: x\n  sharnig: {is: safe}\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("sharnig") && error.contains("line 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn versions_are_compared_as_versions() {
+    let version = |text: &str| text.parse::<Version>().unwrap();
+    assert!(version("2.9") < version("2.10"));
+    assert!(version("0.9.0-rc.1") < version("0.9.0"));
+    assert!(version("1.5.0.dev44") < version("1.5.0a1"));
+}
