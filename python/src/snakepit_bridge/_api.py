@@ -69,7 +69,9 @@ def tool(
 class BaseAdapter:
     """An optional base for adapters. Any class with `@tool` methods will do.
 
-    One instance serves one lane for as long as the lane lives and is never used by two threads.
+    One instance serves one lane for as long as the lane lives and is never used by two threads. What instances share
+    (the module, the class, libraries) may be: say `__thread_safe__ = True` in the class, or in the module, if that is
+    sound, and `False` if it is not.
     """
 
     arguments: Mapping[str, Any] = {}
@@ -125,7 +127,7 @@ class Lanes:
         self.sole: Any = None
 
     def here(self) -> Any:
-        """The lane of this thread; with a single lane, that lane for every thread."""
+        """The lane of this thread; the sole lane of its interpreter is that of every thread."""
         return self.sole or self.by_thread.get(threading.get_ident())
 
 
@@ -135,7 +137,8 @@ LANES = Lanes()
 def current_call() -> CallContext | None:
     """The call this thread is working for, or None outside of one.
 
-    In a worker with one lane that is the call in progress, from whichever thread one asks.
+    Where an interpreter serves one lane only, on its main thread or because each lane has its own interpreter, that is
+    the call in progress, from whichever thread one asks.
     """
     lane = LANES.here()
     return None if lane is None else lane.current_call()

@@ -87,6 +87,8 @@ class _Life:
         imports = Imports()
         _gil.watch()
         adapter = load(place["adapter"], order.preload, order.arguments)
+        if any(command.is_async for command in adapter.commands):
+            import asyncio  # noqa: F401 - not in the first call
         gate = _Gate(self._state)
         self._instance = Instance(adapter, Driver(gate))
         self._instance.set_up(first=True)

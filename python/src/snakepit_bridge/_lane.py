@@ -107,7 +107,7 @@ class Lane:
         gate = self.gate
         call = gate.call
         out, err = _output.STDOUT.partial, _output.STDERR.partial
-        watched = self.notice is not None
+        gil_is_on = None if self.notice is None else self.notice.is_on
         while not self.stopping or self._has_more():
             # Nearly all calls are small and plain. Whatever this path saves is time on the way of each of them.
             plain = read_plain(CALL)
@@ -139,11 +139,11 @@ class Lane:
                         gate.settle()
                         if gate.requested == ident:
                             self.driver.recover()
-                        if watched:
+                        if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
                         self.answers.failure(error, self._command, function, args, kwargs)
                     else:
-                        if watched:
+                        if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
                         self.answers.value(RESULT, result)
                         result = None

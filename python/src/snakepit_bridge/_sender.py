@@ -28,10 +28,16 @@ class PipeLock:
         return lock
 
     def __enter__(self) -> None:
-        os.read(self.descriptors[0], 1)
+        try:
+            os.read(self.descriptors[0], 1)
+        except OSError as error:  # user code closed the descriptor
+            raise LinkClosed(str(error)) from None
 
     def __exit__(self, *_: object) -> None:
-        os.write(self.descriptors[1], b"!")
+        try:
+            os.write(self.descriptors[1], b"!")
+        except OSError as error:
+            raise LinkClosed(str(error)) from None
 
 
 class Sender:

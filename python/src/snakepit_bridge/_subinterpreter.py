@@ -1,6 +1,7 @@
 """Lanes in interpreters of their own, as the main interpreter makes and ends them; must not know calls.
 
-Each lane's thread creates an isolated interpreter (own GIL, own modules) and lets it serve the lane's connection.
+Each lane's thread creates an isolated interpreter (own GIL, own modules) and lets it serve the lane's connection. As
+nothing is shared, one takes 0.1 to 0.2 s and 10 MB (free-threaded: 14 MB) before the adapter imports anything.
 """
 
 from __future__ import annotations

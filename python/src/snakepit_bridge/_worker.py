@@ -108,8 +108,7 @@ class _Worker:
     def _run_threads(self) -> None:
         signal.signal(signal.SIGINT, _ignore_signal)
         if _gil.enabled():
-            # The default of 5 ms makes an idle lane wait that long for a busy one.
-            sys.setswitchinterval(0.0005)
+            _take_turns_often()
         self._module_hook("setup", self.settings.adapter.arguments)
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         begun = threading.Event()
@@ -146,12 +145,17 @@ class _Worker:
         if not _gil.FREE_THREADED_BUILD:
             gc.freeze()
         self.lanes = lanes
-        notice = _gil.late_notice(self.sender.notice_gil)
+        notice = _gil.late_notice(self._gil_came_on)
         for lane in self._lanes_here():
             lane.notice = notice
         # Before HELLO: the host may cancel a call as soon as it has read that.
         self.control.serve(lanes)
         self.sender.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind, imported))
+
+    def _gil_came_on(self, modules: list[str], command: str, ident: int) -> None:
+        if self.lane_kind == "thread":
+            _take_turns_often()
+        self.sender.notice_gil(modules, command, ident)
 
     def _module_hook(self, name: str, arguments: Any) -> None:
         if self.settings.adapter.owner is None:
@@ -209,6 +213,11 @@ def _reseed() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _take_turns_often() -> None:
+    # The default of 5 ms makes an idle lane wait that long for a busy one.
+    sys.setswitchinterval(0.0005)
 
 
 def _ignore_signal(_signum: int, _frame: Any) -> None:
