@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use snakepit_core::{Config, Snakepit};
 
-use crate::support::{Pit, adapters, eventually};
+use crate::support::{Pit, adapters, eventually, note};
 
 #[tokio::test]
 async fn pools_of_different_profiles_and_interpreters_serve_side_by_side() {
@@ -11,7 +11,7 @@ async fn pools_of_different_profiles_and_interpreters_serve_side_by_side() {
     let (mark, value) = pit.mark();
     let first = Pit::python();
     let second = std::env::var("SNAKEPIT_TEST_FREE_THREADED").unwrap_or_else(|_| {
-        println!("one interpreter for both pools; `cargo xtask test` looks for a second one");
+        note("one interpreter for both pools; `cargo xtask test` looks for a second one");
         first.clone()
     });
     let text = format!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use snakepit_core::{Pool, WorkerProfile};
 use snakepit_profiles::{Builder, GilPolicy, ThreadProfile};
 
-use crate::support::{Pit, eventually, gil_is_on, python_version};
+use crate::support::{Pit, eventually, gil_is_on, note, python_version};
 
 /// Turns the GIL on where it is off, until version 7.
 const CULPRIT: &str = "lxml.etree";
@@ -14,7 +14,9 @@ const CULPRIT: &str = "lxml.etree";
 fn environment(suits: impl FnOnce() -> bool, what: &str) -> Option<String> {
     let found = Pit::environment().filter(|_| suits());
     if found.is_none() {
-        println!("skipped: there is no {what} with libraries; `cargo xtask test` makes one");
+        note(&format!(
+            "skipped: there is no {what} with libraries; `cargo xtask test` makes one"
+        ));
     }
     found
 }

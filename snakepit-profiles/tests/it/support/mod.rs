@@ -268,6 +268,12 @@ pub(crate) fn adapter(name: &str) -> String {
     adapters().join(name).display().to_string()
 }
 
+/// Says that a test tests less than it could.
+#[expect(clippy::print_stdout, reason = "or it would look like a success")]
+pub(crate) fn note(what: &str) {
+    println!("{what}");
+}
+
 /// Whether the interpreter to test with has a GIL.
 pub(crate) fn gil_is_on() -> bool {
     ask("getattr(sys, '_is_gil_enabled', lambda: True)()") == "True"
