@@ -25,7 +25,7 @@ Exit codes:
   0    it worked
   1    the command raised, or returned something that cannot be carried; a `--check` failed
   2    wrong usage, arguments or configuration; no command ran
-  3    a worker did not start (adapter, interpreter), or was lost; no such interpreter
+  3    a worker did not start (adapter, interpreter) or was lost; no interpreter was found
   4    timed out, or rejected by the pool
   130  interrupted by Ctrl-C (143 by SIGTERM)";
 

@@ -12,7 +12,7 @@ use crate::step::Steps;
 use crate::{interpreter, test, tidy, venv};
 
 /// Where there is Python. Named, because ruff would format the code in Markdown too.
-const PYTHON: [&str; 3] = ["python", "examples", "xtask"];
+const PYTHON: [&str; 4] = ["python", "snakepit-python", "examples", "xtask"];
 
 #[derive(Args)]
 #[group(skip)]

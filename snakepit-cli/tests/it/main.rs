@@ -7,4 +7,5 @@ mod calls;
 mod config;
 mod interrupts;
 mod leftover;
+mod python;
 mod support;

@@ -28,10 +28,16 @@ type Candidates<'a> = Box<dyn Iterator<Item = Candidate> + 'a>;
 pub(super) fn of<'a>(request: &'a Request, environment: &'a Environment) -> Candidates<'a> {
     match request {
         Request::Path(path) => {
-            let path = usable::in_folder(environment.folder().join(path));
+            let only_a_name = path.components().count() == 1 && !path.has_root();
+            // With a folder, lest it be taken for a command.
+            let prefix = Path::new(if only_a_name { "." } else { "" });
+            let path = usable::in_folder(environment.folder().join(prefix).join(path));
             Box::new(std::iter::once(Candidate::new(path, Provenance::Request)))
         }
-        Request::Name(name) => Box::new(named(name, Provenance::Request, environment)),
+        Request::Name(name) => {
+            let candidate = command(name, Provenance::Request, environment);
+            Box::new(std::iter::once(candidate))
+        }
         Request::Any | Request::Version(_) => everywhere(environment),
     }
 }
@@ -73,13 +79,19 @@ fn lazily<T: Iterator>(build: impl FnOnce() -> T) -> impl Iterator<Item = T::Ite
 
 fn by_variable(value: &str, environment: &Environment) -> Candidate {
     if !value.contains('/') {
-        let mut candidates = named(value, Provenance::SnakepitPython, environment);
-        if let Some(candidate) = candidates.next() {
-            return candidate;
-        }
+        return command(value, Provenance::SnakepitPython, environment);
     }
     let path = usable::in_folder(environment.folder().join(value));
     Candidate::new(path, Provenance::SnakepitPython)
+}
+
+/// What a shell would run: the first in `PATH` that can be run. If none can, the first that is there, to be told why not.
+fn command(name: &str, provenance: Provenance, environment: &Environment) -> Candidate {
+    let mut candidates: Vec<_> = named(name, provenance, environment).collect();
+    let usable = candidates
+        .iter()
+        .position(|candidate| usable::check(&candidate.path).is_ok());
+    candidates.swap_remove(usable.unwrap_or(0))
 }
 
 fn virtual_environment(environment: &Environment) -> Option<Candidate> {

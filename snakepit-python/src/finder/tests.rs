@@ -305,3 +305,32 @@ fn nothing_at_all_is_said_plainly() {
     );
     assert!(error.hint().contains("install"));
 }
+
+#[test]
+fn a_command_is_the_first_in_the_path_that_can_be_run() {
+    let machine = Machine::new().set("SNAKEPIT_PYTHON", "unset");
+    let (first, second) = (machine.path("first"), machine.path("bin"));
+    fs::create_dir(&first).unwrap();
+    fs::write(first.join("python3"), "").unwrap();
+    // Not in `PATH`, though in the current folder.
+    machine.install("project/python9", "3.9.0");
+    let path = std::env::join_paths([&first, &second]).unwrap();
+    let environment = machine
+        .finder()
+        .environment
+        .with("PATH", path)
+        .with("SNAKEPIT_PYTHON", "python3");
+    let finder = Finder::new(environment);
+    let error = finder.find(&Request::Any).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("first/python3` (from SNAKEPIT_PYTHON) cannot be executed"),
+        "{error}"
+    );
+    let usable = machine.install("bin/python3", "3.14.0");
+    for request in [Request::Any, "python3".parse().unwrap()] {
+        assert_eq!(finder.find(&request).unwrap().path, usable);
+    }
+    assert!(finder.find(&"python9".parse().unwrap()).is_err());
+}

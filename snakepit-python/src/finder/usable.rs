@@ -12,6 +12,10 @@ const LINKS: usize = 40;
 
 /// Why the interpreter at `path` cannot be run, if that can be seen.
 pub(super) fn check(path: &Path) -> Result<(), Reason> {
+    if path.components().count() == 1 && !path.has_root() {
+        // Only a name: `PATH` has none, and nobody asked for a file of the current folder.
+        return Err(Reason::Missing);
+    }
     match path.metadata() {
         Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => {
             return Err(Reason::NotExecutable);

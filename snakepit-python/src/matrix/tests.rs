@@ -138,172 +138,45 @@ fn a_library_nobody_knows_is_never_ok() {
     }
 }
 
+/// Library, version, profile, Python, verdict and part of a reason.
+const VERDICTS: &str = "\
+numpy        2.5.5       thread      3.14.7t ok      leaves the GIL off
+numpy        2.10.0      thread      3.14.7t ok      leaves the GIL off
+numpy        2.3.2rc1    thread      3.14.7t caution there is from 2.3.2 on
+numpy        -           thread      3.14.7t ok      leaves the GIL off
+numpy        banana      thread      3.14.7t unknown no version
+numpy        1.20.0      thread      3.14.7  ok      lets other threads run
+numpy        2.5.5       interpreter 3.14.7  unsafe  does not work in a sub-interpreter
+requests     2.34.2      interpreter 3.14.7  ok      loads
+requests     2.34.2      interpreter 3.13.9  unsafe  need Python 3.14
+lxml         6.1.3       thread      3.14.7t caution turns the GIL on for the whole process (not from 7.0 on)
+lxml         7.0b1       thread      3.14.7t caution turns the GIL on
+lxml         7.0         thread      3.14.7t caution each thread needs objects of its own
+polars       0.0.0       thread      3.14.7t unsafe  stand-in
+polars       0.0.0       process     3.14.7t unsafe  stand-in
+polars       2.1.0       process     3.14.7  caution starts threads
+duckdb       1.5.0.dev44 thread      3.14.7t unsafe  stand-in
+matplotlib   3.11.2      thread      3.11.7  unsafe  state of the whole process
+matplotlib   3.11.2      process     3.11.7  ok      forking after importing it works
+pandas       3.1.1       thread      3.11.7  caution objects of its own
+orjson       3.13.0      thread      3.11.7  caution threads take turns
+sklearn      1.9.1       process     3.11.7  caution compute in `setup`
+torch        2.15.0      process     3.11.7  unknown nobody tried to fork
+sqlite3      -           thread      3.14.7t caution objects of its own
+";
+
 #[test]
 fn verdicts_depend_on_library_version_profile_and_build() {
-    use Profile::{Interpreter, Process, Thread};
-    use Verdict::{Caution, Ok, Unknown, Unsafe};
-    for (library, version, profile, python, verdict, reason) in [
-        (
-            "numpy",
-            "2.5.5",
-            Thread,
-            "3.14.7t",
-            Ok,
-            "leaves the GIL off",
-        ),
-        // 2.10 comes after 2.3.2, and a release candidate before its release.
-        (
-            "numpy",
-            "2.10.0",
-            Thread,
-            "3.14.7t",
-            Ok,
-            "leaves the GIL off",
-        ),
-        (
-            "numpy",
-            "2.3.2rc1",
-            Thread,
-            "3.14.7t",
-            Caution,
-            "there is from 2.3.2 on",
-        ),
-        ("numpy", "", Thread, "3.14.7t", Ok, "leaves the GIL off"),
-        ("numpy", "banana", Thread, "3.14.7t", Unknown, "no version"),
-        (
-            "numpy",
-            "1.20.0",
-            Thread,
-            "3.14.7",
-            Ok,
-            "lets other threads run",
-        ),
-        (
-            "numpy",
-            "2.5.5",
-            Interpreter,
-            "3.14.7",
-            Unsafe,
-            "does not work in a sub-interpreter",
-        ),
-        ("requests", "2.34.2", Interpreter, "3.14.7", Ok, "loads"),
-        (
-            "requests",
-            "2.34.2",
-            Interpreter,
-            "3.13.9",
-            Unsafe,
-            "need Python 3.14",
-        ),
-        (
-            "lxml",
-            "6.1.3",
-            Thread,
-            "3.14.7t",
-            Caution,
-            "turns the GIL on for the whole process (not from 7.0 on)",
-        ),
-        (
-            "lxml",
-            "7.0b1",
-            Thread,
-            "3.14.7t",
-            Caution,
-            "turns the GIL on",
-        ),
-        (
-            "lxml",
-            "7.0",
-            Thread,
-            "3.14.7t",
-            Caution,
-            "each thread needs objects of its own",
-        ),
-        ("polars", "0.0.0", Thread, "3.14.7t", Unsafe, "stand-in"),
-        ("polars", "0.0.0", Process, "3.14.7t", Unsafe, "stand-in"),
-        (
-            "polars",
-            "2.1.0",
-            Process,
-            "3.14.7",
-            Caution,
-            "starts threads",
-        ),
-        (
-            "duckdb",
-            "1.5.0.dev44",
-            Thread,
-            "3.14.7t",
-            Unsafe,
-            "stand-in",
-        ),
-        (
-            "matplotlib",
-            "3.11.2",
-            Thread,
-            "3.11.7",
-            Unsafe,
-            "state of the whole process",
-        ),
-        (
-            "matplotlib",
-            "3.11.2",
-            Process,
-            "3.11.7",
-            Ok,
-            "forking after importing it works",
-        ),
-        (
-            "pandas",
-            "3.1.1",
-            Thread,
-            "3.11.7",
-            Caution,
-            "objects of its own",
-        ),
-        (
-            "orjson",
-            "3.13.0",
-            Thread,
-            "3.11.7",
-            Caution,
-            "threads take turns",
-        ),
-        (
-            "sklearn",
-            "1.9.1",
-            Process,
-            "3.11.7",
-            Caution,
-            "compute in `setup`",
-        ),
-        (
-            "torch",
-            "2.15.0",
-            Process,
-            "3.11.7",
-            Unknown,
-            "nobody tried to fork",
-        ),
-        (
-            "sqlite3",
-            "",
-            Thread,
-            "3.14.7t",
-            Caution,
-            "objects of its own",
-        ),
-    ] {
-        let judgement = judge(library, version, profile, python);
+    for line in VERDICTS.lines() {
+        let mut words = line.split_whitespace();
+        let mut next = || words.next().unwrap();
+        let (library, version, profile, python, verdict) = (next(), next(), next(), next(), next());
+        let reason = words.collect::<Vec<_>>().join(" ");
+        let profile = profile.parse().unwrap();
+        let judgement = judge(library, version.trim_matches('-'), profile, python);
         let reasons = judgement.reasons.join("; ");
-        assert_eq!(
-            judgement.verdict, verdict,
-            "{library} {version} {profile} {python}: {reasons}"
-        );
-        assert!(
-            reasons.contains(reason),
-            "{library} {version} {profile} {python}: {reasons}"
-        );
+        assert_eq!(judgement.verdict.to_string(), verdict, "{line}: {reasons}");
+        assert!(reasons.contains(&reason), "{line}: {reasons}");
     }
 }
 

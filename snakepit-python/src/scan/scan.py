@@ -49,10 +49,7 @@ def of_class(node):
 def thread_safe(tree, wanted):
     """What the adapter says: the class that is meant; else one `False` outweighs any `True`."""
     classes = {node.name: of_class(node) for node in tree.body if isinstance(node, ast.ClassDef)}
-    if wanted:
-        said = [classes.get(wanted)]
-    else:
-        said = [value for value in classes.values() if value is not None]
+    said = [classes.get(wanted)] if wanted else list(classes.values())
     said = [value for value in said if value is not None]
     return all(said) if said else declared(tree.body)
 
