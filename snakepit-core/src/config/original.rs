@@ -25,9 +25,10 @@ pub(crate) fn explain(key: &str) -> Option<&'static str> {
             "recycling of workers is still to come; remove the key"
         }
         "memory_threshold_mb" => "memory limits are still to come; remove the key",
-        "threads_per_worker" | "thread_safety_checks" => {
+        "threads_per_worker" | "thread_safety" => {
             "it belongs to the worker profile `thread`; remove the key or set `worker_profile`"
         }
+        "thread_safety_checks" => "use `thread_safety` of the worker profile `thread`",
         "startup_batch_size" | "startup_batch_delay_ms" => {
             "workers need not be started in batches; remove the key"
         }
