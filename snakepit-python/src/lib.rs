@@ -30,6 +30,6 @@ pub use matrix::{
 pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober, probe, probe_cached};
 pub use process::Stop;
 pub use profile::{InvalidProfile, Profile};
-pub use recommend::{Facts, Recommendation, recommend};
+pub use recommend::{Alternative, Facts, Recommendation, recommend};
 pub use request::{InvalidRequest, Request, VersionRequest};
 pub use scan::{AdapterFacts, ScanError, scan};

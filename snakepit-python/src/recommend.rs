@@ -40,8 +40,9 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// What the matrix says about each import of the adapter, in the version that is installed.
-    fn judgements(&self, profile: Profile) -> Vec<Judgement> {
+    /// What the matrix says about each import of the adapter, in the version that is installed: to warn of what may go
+    /// wrong under a profile.
+    pub fn judgements(&self, profile: Profile) -> Vec<Judgement> {
         let build = Build::from(self.probe);
         let imports = self.adapter.map_or(&[][..], |adapter| &adapter.imports);
         let judge = |module: &String| {

@@ -12,6 +12,7 @@ mod tests;
 mod usable;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 pub use outcome::{Found, NotFound, Provenance, Reason, Skipped};
 
@@ -194,9 +195,9 @@ fn is_mismatch(reason: &Reason) -> bool {
 }
 
 /// What to run: of a shim, the interpreter it stood for, which does not depend on where one is.
-fn best_path(candidate: &Candidate, probe: Option<&Probe>) -> std::path::PathBuf {
+fn best_path(candidate: &Candidate, probe: Option<&Probe>) -> PathBuf {
     match probe {
-        Some(probe) if shim::is_script(&candidate.path) => probe.executable.clone(),
+        Some(probe) if shim::is_shim(&candidate.path) => probe.executable.clone(),
         _ => candidate.path.clone(),
     }
 }
@@ -204,7 +205,7 @@ fn best_path(candidate: &Candidate, probe: Option<&Probe>) -> std::path::PathBuf
 /// Leaves out candidates that are the same interpreter by another name.
 struct Distinct<T> {
     candidates: T,
-    seen: HashSet<(std::path::PathBuf, Option<std::path::PathBuf>)>,
+    seen: HashSet<(PathBuf, Option<PathBuf>)>,
 }
 
 impl<T> Distinct<T> {

@@ -1,7 +1,6 @@
 //! What a shim of pyenv stands for. Reads the files pyenv reads; runs nothing, since a shim is a slow shell script.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
@@ -46,9 +45,9 @@ fn selected(environment: &Environment) -> Option<String> {
         .find_map(|file| fs::read_to_string(file).ok())
 }
 
-/// Whether a file is a script and not an interpreter itself.
-pub(super) fn is_script(path: &Path) -> bool {
-    let mut start = [0; 2];
-    fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
-        && start == *b"#!"
+/// Whether a command is a shim, of pyenv or of another that calls its folder so. A wrapper of somebody's own is none: it may
+/// set variables the interpreter needs.
+pub(super) fn is_shim(command: &Path) -> bool {
+    let folder = command.parent().and_then(Path::file_name);
+    folder.is_some_and(|name| name == "shims")
 }

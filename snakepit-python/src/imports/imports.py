@@ -62,7 +62,13 @@ def resident():
 
 def describe(error):
     """An exception on one line."""
-    return ("%s: %s" % (type(error).__name__, error)).replace("\n", " ")
+    return shorten("%s: %s" % (type(error).__name__, error))
+
+
+def shorten(text):
+    """One line; of a long text its beginning and its end, where some libraries put the cause."""
+    text = " ".join(text.split())
+    return text if len(text) <= 240 else text[:120] + " ... " + text[-115:]
 
 
 def try_import(name):
@@ -141,7 +147,7 @@ def try_subinterpreter(name):
         interpreter.exec("import sys\nsys.path[:] = %r\nimport %s" % (sys.path, name))
     except interpreters.ExecutionFailed as error:
         # Its text is a whole traceback.
-        say(subinterpreter={"fails": str(error.excinfo.formatted).replace("\n", " ")})
+        say(subinterpreter={"fails": shorten(str(error.excinfo.formatted))})
     else:
         say(subinterpreter="works")
 

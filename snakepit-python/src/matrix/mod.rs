@@ -5,6 +5,7 @@ mod facts;
 mod judge;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -16,7 +17,7 @@ pub use facts::{
     Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Library, ReleasesGil, Sharing,
     SubInterpreters,
 };
-pub use judge::{Build, Judgement, Verdict};
+pub use verdict::{Build, Judgement, Verdict};
 
 static BUILTIN: LazyLock<Matrix> = LazyLock::new(|| {
     // A test reads the same file.

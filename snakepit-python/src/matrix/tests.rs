@@ -157,7 +157,8 @@ polars       0.0.0       process     3.14.7t unsafe  stand-in
 polars       2.1.0       process     3.14.7  caution starts threads
 duckdb       1.5.0.dev44 thread      3.14.7t unsafe  stand-in
 matplotlib   3.11.2      thread      3.11.7  unsafe  state of the whole process
-matplotlib   3.11.2      process     3.11.7  ok      forking after importing it works
+matplotlib   3.11.2      process     3.11.7  ok      it survives a fork
+transformers 5.23.0      process     3.11.7  ok      forking after importing it works
 pandas       3.1.1       thread      3.11.7  caution objects of its own
 orjson       3.13.0      thread      3.11.7  caution threads take turns
 sklearn      1.9.1       process     3.11.7  caution compute in `setup`

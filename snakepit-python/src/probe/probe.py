@@ -32,9 +32,12 @@ def subinterpreters():
 
 def libc():
     """Name and version of the C library, as far as they can be told."""
-    name, version = platform.libc_ver()
-    if name:
+    try:
+        # Not `platform.libc_ver`, which searches the whole file of the interpreter.
+        name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
         return {"name": name, "version": version}
+    except (AttributeError, OSError, ValueError):
+        pass
     import sysconfig
 
     if "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE") or ""):

@@ -95,6 +95,19 @@ fn one_that_is_named_and_does_not_answer_is_an_error_with_its_last_words() {
 }
 
 #[test]
+fn a_shim_is_replaced_by_what_it_stands_for_and_a_wrapper_is_not() {
+    let place = Place::new();
+    let text = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python().display());
+    for (folder, replaced) in [("shims", true), ("bin", false)] {
+        let path = place.script(&format!("{folder}/python3"), &text);
+        let variables = place.environment().with("PATH", place.path(folder));
+        let found = Finder::new(variables).find(&request(">=3.8")).unwrap();
+        let expected = if replaced { python() } else { path };
+        assert_eq!(found.path, expected);
+    }
+}
+
+#[test]
 fn all_of_them_are_listed_with_what_they_are() {
     let place = Place::new();
     fs::create_dir(place.path("bin")).unwrap();

@@ -1,6 +1,7 @@
 //! What an interpreter says of itself, and what becomes of those that say nothing.
 
 use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 use std::thread;
 
@@ -169,6 +170,8 @@ fn each_way_of_not_answering_has_its_error() {
 #[test]
 fn one_that_is_too_old_says_so() {
     let Some(old) = std::env::var_os("SNAKEPIT_TEST_OLD_PYTHON") else {
+        let skipped = "skipped: no interpreter older than 3.8; set SNAKEPIT_TEST_OLD_PYTHON\n";
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
         return;
     };
     let place = Place::new();

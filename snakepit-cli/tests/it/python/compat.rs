@@ -1,7 +1,9 @@
 //! `python compat`.
 
 use std::fs;
+use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::Place;
@@ -126,6 +128,28 @@ fn a_check_fails_only_for_what_is_unsafe() {
     );
     run.says(&["error[unsafe]: not for the `thread` profile: matplotlib"]);
     check(&["good"]).exits(0);
+}
+
+#[test]
+fn an_import_that_hangs_dies_with_the_command() {
+    let place = place();
+    let fifo = place.path("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let text = format!("open({fifo:?}, 'w').write('importing')\nwhile True: pass\n");
+    place.write("path/hangs.py", &text);
+    for signal in [Signal::INT, Signal::KILL] {
+        let run = compat(&place, &["--probe", "hangs"]).start();
+        assert_eq!(fs::read_to_string(&fifo).unwrap(), "importing");
+        run.signal(signal);
+        let code = run.end().status.code();
+        assert_eq!(code, (signal == Signal::INT).then_some(130));
+    }
 }
 
 #[test]

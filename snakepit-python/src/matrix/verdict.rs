@@ -1,0 +1,175 @@
+//! A verdict on a library and its reasons; and how trying it out changes them. Knows no facts.
+
+use pep440_rs::Version;
+use serde::Serialize;
+
+use crate::imports::{ImportOutcome, ImportReport, SubCheck};
+use crate::probe::Probe;
+use crate::profile::Profile;
+
+/// The build of Python a verdict is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Build {
+    /// The version of Python.
+    pub version: Version,
+    /// Built without the need for a GIL.
+    pub free_threaded: bool,
+    /// Whether the GIL is on.
+    pub gil_enabled: bool,
+}
+
+impl Build {
+    /// A build with the GIL as it comes: off in a free-threaded one.
+    pub fn new(version: Version, free_threaded: bool) -> Self {
+        Self {
+            version,
+            free_threaded,
+            gil_enabled: !free_threaded,
+        }
+    }
+}
+
+impl From<&Probe> for Build {
+    fn from(probe: &Probe) -> Self {
+        Self {
+            version: probe.version.clone(),
+            free_threaded: probe.free_threaded_build,
+            gil_enabled: probe.gil_enabled,
+        }
+    }
+}
+
+/// Whether a library may be used, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing known speaks against it.
+    Ok,
+    /// Not enough is known.
+    Unknown,
+    /// It works under conditions, or not as well as one would think.
+    Caution,
+    /// It does not work, or gives wrong results.
+    Unsafe,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Caution => "caution",
+            Self::Unsafe => "unsafe",
+        })
+    }
+}
+
+/// A verdict on one library, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Judgement {
+    /// The library, by the name people call it.
+    pub library: String,
+    /// The version judged, as it was given.
+    pub version: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, each a sentence without its period.
+    pub reasons: Vec<String>,
+    /// What to do.
+    pub advice: Option<String>,
+    /// When the facts behind it were checked: year, month, day.
+    pub checked: Option<String>,
+    /// Importing it is known to turn the GIL of this build on.
+    pub turns_gil_on: bool,
+}
+
+impl Judgement {
+    pub(super) fn unknown(library: &str) -> Self {
+        Self {
+            library: library.to_owned(),
+            version: None,
+            verdict: Verdict::Unknown,
+            reasons: vec!["nothing is known about it".to_owned()],
+            advice: Some(format!(
+                "see what it does with `snakepit python compat --probe {library}`"
+            )),
+            checked: None,
+            turns_gil_on: false,
+        }
+    }
+
+    /// With what happened when it was really imported, which outweighs what was known.
+    pub fn with_report(mut self, report: &ImportReport, profile: Profile) -> Self {
+        match &report.outcome {
+            ImportOutcome::Imported => {}
+            ImportOutcome::NotTried(why) => {
+                self.note(
+                    Verdict::Unknown,
+                    format!("it could not be tried: {why}"),
+                    None,
+                );
+                return self;
+            }
+            ImportOutcome::Failed(error) if is_missing(error, &report.module) => {
+                self.note(Verdict::Unknown, "it is not installed here", None);
+                return self;
+            }
+            _ => {
+                self.note(Verdict::Unsafe, "it cannot be imported here", None);
+                return self;
+            }
+        }
+        if self.version.is_none() {
+            self.version.clone_from(&report.version);
+        }
+        let (verdict, reason) = match profile {
+            Profile::Thread if report.turned_gil_on() => {
+                self.turns_gil_on = true;
+                (
+                    Verdict::Caution,
+                    "tried here, it turns the GIL on for the whole process",
+                )
+            }
+            Profile::Process if !matches!(report.fork, SubCheck::Works | SubCheck::NotTried) => {
+                (Verdict::Unsafe, "tried here, it does not survive a fork")
+            }
+            Profile::Process if !report.threads.is_empty() => (
+                Verdict::Caution,
+                "tried here, importing it starts threads, which a forked worker would miss",
+            ),
+            Profile::Interpreter
+                if matches!(report.subinterpreter, SubCheck::Fails(_) | SubCheck::Hangs) =>
+            {
+                (
+                    Verdict::Unsafe,
+                    "tried here, it does not load in a sub-interpreter",
+                )
+            }
+            _ => return self,
+        };
+        self.note(verdict, reason, None);
+        self
+    }
+
+    pub(super) fn note(
+        &mut self,
+        verdict: Verdict,
+        reason: impl Into<String>,
+        note: Option<&String>,
+    ) {
+        self.verdict = self.verdict.max(verdict);
+        let mut reason = reason.into();
+        if let Some(note) = note {
+            reason = format!("{reason}; {note}");
+        }
+        self.reasons.push(reason);
+    }
+}
+
+/// Whether an import failed because the module itself is not there, and not one that it needs.
+fn is_missing(error: &str, module: &str) -> bool {
+    let top = module.split('.').next().unwrap_or_default();
+    error == format!("ModuleNotFoundError: No module named '{top}'")
+}
