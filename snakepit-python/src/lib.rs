@@ -10,6 +10,7 @@
 mod environment;
 mod finder;
 mod imports;
+pub mod libraries;
 mod matrix;
 mod probe;
 mod process;
@@ -22,7 +23,7 @@ pub use pep440_rs::Version;
 
 pub use environment::Environment;
 pub use finder::{Finder, Found, NotFound, Provenance, Reason, Skipped};
-pub use imports::{IMPORT_TIME, ImportOutcome, ImportReport, ONE_THREAD, SubCheck, import_probe};
+pub use imports::{IMPORT_TIME, ImportOutcome, ImportReport, SubCheck, import_probe};
 pub use matrix::{
     Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Judgement, Library,
     Matrix, ReleasesGil, Sharing, SubInterpreters, Verdict,

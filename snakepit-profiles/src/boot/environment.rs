@@ -4,25 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// How many threads a library may start. One, for most workers: a pool's parallelism is its workers and their lanes.
-const THREADS: &[&str] = &[
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-];
+use snakepit_python::libraries;
 
-const PRESETS: &[(&str, &str)] = &[
-    // jemalloc's background threads (pyarrow, polars) do not survive a fork either.
-    ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
-    ("_RJEM_MALLOC_CONF", "background_thread:false"),
-    // A lazy import in a zygote would be paid for again by every child.
-    ("PYTHON_LAZY_IMPORTS", "none"),
-];
+/// A lazy import in a zygote would be paid for again by every child.
+const NO_LAZY_IMPORTS: (&str, &str) = ("PYTHON_LAZY_IMPORTS", "none");
 
 /// Sets the environment of `command`: the host's, the presets, and `own` above all.
 pub(super) fn apply(command: &mut Command, threads: u16, own: &BTreeMap<String, String>) {
@@ -41,9 +26,9 @@ fn presets<'a>(
     own: &'a BTreeMap<String, String>,
     inherited: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = (&'static str, &'a str)> + 'a {
-    let libraries = THREADS.iter().map(move |name| (*name, threads));
-    libraries
-        .chain(PRESETS.iter().copied())
+    let presets = libraries::threads(threads).into_iter();
+    presets
+        .chain([NO_LAZY_IMPORTS])
         .filter(move |(name, _)| !own.contains_key(*name) && !inherited(name))
 }
 
@@ -57,6 +42,6 @@ mod tests {
         let set: BTreeMap<_, _> = presets("2", &own, |name| name == "MKL_NUM_THREADS").collect();
         assert!(!set.contains_key("OMP_NUM_THREADS") && !set.contains_key("MKL_NUM_THREADS"));
         assert_eq!(set["OPENBLAS_NUM_THREADS"], "2");
-        assert_eq!(set.len(), THREADS.len() + PRESETS.len() - 2);
+        assert_eq!(set.len(), libraries::threads("2").len() + 1 - 2);
     }
 }

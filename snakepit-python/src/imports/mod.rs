@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::libraries;
 use crate::probe::Prober;
 use crate::process::{self, Ended, Ran};
 
@@ -13,21 +14,6 @@ const MARKER: &str = "snakepit-import:";
 
 /// How long an import may take, unless said otherwise. The largest libraries take 10 s from a cold disk.
 pub const IMPORT_TIME: Duration = Duration::from_secs(60);
-
-/// Environment variables that keep libraries from starting threads of their own: one in each worker is enough, and a fork
-/// loses them.
-pub const ONE_THREAD: &[(&str, &str)] = &[
-    ("OPENBLAS_NUM_THREADS", "1"),
-    ("OMP_NUM_THREADS", "1"),
-    ("MKL_NUM_THREADS", "1"),
-    ("NUMEXPR_NUM_THREADS", "1"),
-    ("VECLIB_MAXIMUM_THREADS", "1"),
-    ("BLIS_NUM_THREADS", "1"),
-    ("RAYON_NUM_THREADS", "1"),
-    ("POLARS_MAX_THREADS", "1"),
-    ("JE_ARROW_MALLOC_CONF", "background_thread:false"),
-    ("_RJEM_MALLOC_CONF", "background_thread:false"),
-];
 
 /// What happened when a module was imported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +79,7 @@ pub enum SubCheck {
 /// are results like others. Nothing of it is left.
 ///
 /// The module is also imported again in a forked process, and, in another process, in a sub-interpreter where there are
-/// such. All of them run with [`ONE_THREAD`], as workers do.
+/// such. Libraries are held to one thread, as in workers: [`libraries`](crate::libraries).
 ///
 /// # Blocking
 /// Until it is done: at most `limit` for the import with the fork, and again for the sub-interpreter.
@@ -108,7 +94,7 @@ pub fn import_probe(prober: &Prober, python: &Path, module: &str, limit: Duratio
     let seconds = (limit / 3).as_secs_f64().to_string();
     let run = |what| {
         let args = ["-c", SCRIPT, MARKER, what, module, &seconds];
-        prober.run_with(python, args, ONE_THREAD, limit)
+        prober.run_with(python, args, &libraries::threads("1"), limit)
     };
     match run("import") {
         Ok(ran) => report.fill(&ran, limit),
