@@ -78,3 +78,17 @@ async fn load_is_counted_in_lanes() {
     assert!((snapshot.workers[0].utilization() - 0.25).abs() < 1e-9);
     calls.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+#[tokio::test]
+async fn what_is_not_told_any_more_is_said() {
+    let profile = FakeProfile::new();
+    let builder = Pool::builder("p", Arc::new(profile.clone())).size(1);
+    let pool = builder.start().await.expect("it starts");
+    for number in 0..150 {
+        profile.workers()[0].notify(Notice::new("x", number.to_string()));
+    }
+    let notices = pool.snapshot().notices;
+    assert_eq!(notices.len(), 100);
+    let codes = |code: &str| notices.iter().filter(|notice| notice.code == code).count();
+    assert_eq!((codes("x"), codes("notices.full")), (99, 1));
+}

@@ -50,7 +50,7 @@ impl LogLevel {
 ///
 /// It is looked at when a worker says HELLO, after all imports, and again after calls that import: one extension module
 /// that does not support free threading turns it on for the rest of the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GilPolicy {
@@ -59,7 +59,6 @@ pub enum GilPolicy {
     /// A worker with the GIL on serves, and the pool gives a notice. What thread pools do by default.
     PreferOff,
     /// It does not matter. What other pools do by default.
-    #[default]
     Any,
 }
 
@@ -88,6 +87,16 @@ pub(crate) enum LaneKind {
     Thread,
     /// A thread with an interpreter of its own.
     Interpreter,
+}
+
+impl LaneKind {
+    /// What a pool thinks of the GIL unless it says so. Only threads of one interpreter wait for each other.
+    pub(crate) fn usual_gil_policy(self) -> GilPolicy {
+        match self {
+            Self::Thread => GilPolicy::PreferOff,
+            Self::Main | Self::Interpreter => GilPolicy::Any,
+        }
+    }
 }
 
 /// The lanes of a worker.

@@ -45,13 +45,20 @@ impl Shared {
         let notice = Arc::new(notice);
         let new = {
             let told = &mut self.state.lock().notices;
-            let new = told.len() < MAX_NOTICES && !told.contains(&notice);
-            if new {
-                told.push(Arc::clone(&notice));
-            }
+            let new = (told.len() < MAX_NOTICES && !told.contains(&notice)).then(|| {
+                if told.len() + 1 < MAX_NOTICES {
+                    notice
+                } else {
+                    Arc::new(Notice::new(
+                        "notices.full",
+                        "there were more notices than are kept; new ones are not told any more",
+                    ))
+                }
+            });
+            told.extend(new.clone());
             new
         };
-        if new {
+        if let Some(notice) = new {
             self.emit(EventKind::Notice { worker, notice });
         }
         if let Some(why) = unfit {

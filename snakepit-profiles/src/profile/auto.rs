@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::builder::{Builder, Options, Profile};
 use super::{lanes, section};
 use crate::launch::Launcher;
-use crate::settings::{GilPolicy, LaneKind, ThreadSafety};
+use crate::settings::{LaneKind, ThreadSafety};
 
 /// Chooses between the `thread` and the `process` profile when the first worker is launched, as
 /// [`snakepit_python::recommend`] does, and says by a notice what it chose and why.
@@ -49,14 +49,11 @@ impl AutoProfile {
         // An adapter that cannot be read declares nothing. What is wrong with it the worker tells better.
         let facts = look.await.ok().flatten().unwrap_or_default();
         let choice = recommendation(&probe, &facts);
-        let mut options = self.options.clone();
+        let options = self.options.clone();
         let kind = match choice.profile {
             Kind::Thread => LaneKind::Thread,
             _ => LaneKind::Main,
         };
-        if kind == LaneKind::Thread && options.gil == GilPolicy::Any {
-            options.gil = GilPolicy::PreferOff;
-        }
         (cx.notices)(announcement(
             &choice,
             lanes::of(kind, options.threads).count,
@@ -136,9 +133,9 @@ impl ProfileFactory for AutoFactory {
     fn build(
         &self,
         section: &mut Section<'_>,
-        _settings: &PoolSettings,
+        settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder = section::read::<AutoProfile>(section)
+        let builder = section::read::<AutoProfile>(section, settings)
             .threads_per_worker(lanes::read(section))
             .thread_safety(section.or("thread_safety", ThreadSafety::default()));
         section.is_valid().then(|| Arc::new(builder.build()) as _)

@@ -25,7 +25,10 @@ pub(super) struct Options {
     pub(super) spawn: SpawnMode,
     /// Lanes of each worker, where a worker may have several.
     pub(super) threads: u16,
-    pub(super) gil: GilPolicy,
+    /// Unless it was chosen, what suits the lanes.
+    pub(super) gil: Option<GilPolicy>,
+    /// How many workers the pool is to have, as far as that is known.
+    pub(super) workers: usize,
     pub(super) thread_safety: ThreadSafety,
     pub(super) recipe: Recipe,
 }
@@ -35,7 +38,8 @@ impl Options {
         Self {
             spawn: SpawnMode::default(),
             threads: lanes::DEFAULT,
-            gil: GilPolicy::default(),
+            gil: None,
+            workers: 1,
             thread_safety: ThreadSafety::default(),
             recipe: Recipe {
                 python: Interpreter::default(),
@@ -55,9 +59,9 @@ impl Options {
 
     pub(super) fn launcher(mut self, kind: LaneKind) -> Launcher {
         let lanes = lanes::of(kind, self.threads);
-        self.recipe.library_threads = lanes::library_threads(lanes);
+        self.recipe.library_threads = lanes::library_threads(lanes, self.workers);
         let rules = Rules {
-            gil: self.gil,
+            gil: self.gil.unwrap_or(kind.usual_gil_policy()),
             thread_safety: self.thread_safety,
         };
         Launcher::new(self.recipe, self.spawn, lanes, rules)
@@ -66,9 +70,6 @@ impl Options {
 
 /// What a [`Builder`] can make.
 pub(super) trait Profile: Sized {
-    /// Sets what is different about it.
-    fn prepare(_options: &mut Options) {}
-
     /// Makes it.
     fn finish(options: Options) -> Self;
 }
@@ -80,10 +81,8 @@ pub(super) trait Profile: Sized {
 impl<P: Profile> Builder<P> {
     /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
     pub(super) fn new(adapter: impl Into<String>) -> Self {
-        let mut options = Options::new(adapter.into());
-        P::prepare(&mut options);
         Self {
-            options,
+            options: Options::new(adapter.into()),
             profile: PhantomData,
         }
     }
@@ -128,9 +127,9 @@ impl<P: Profile> Builder<P> {
         self
     }
 
-    /// What the pool thinks of the GIL.
+    /// What the pool thinks of the GIL. Thread pools prefer it off by default, others do not mind.
     pub fn gil(mut self, policy: GilPolicy) -> Self {
-        self.options.gil = policy;
+        self.options.gil = Some(policy);
         self
     }
 

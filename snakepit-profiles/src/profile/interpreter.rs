@@ -74,10 +74,10 @@ impl ProfileFactory for InterpreterFactory {
     fn build(
         &self,
         section: &mut Section<'_>,
-        _settings: &PoolSettings,
+        settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder =
-            section::read::<InterpreterProfile>(section).threads_per_worker(lanes::read(section));
+        let builder = section::read::<InterpreterProfile>(section, settings)
+            .threads_per_worker(lanes::read(section));
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
 }

@@ -32,21 +32,21 @@ pub(super) fn of(kind: LaneKind, threads: u16) -> Lanes {
     Lanes { kind, count }
 }
 
-/// Threads that numerical libraries may use in each of these lanes: N lanes must not make N x N threads. One in a process
+/// Threads that numerical libraries may use in each of these lanes of so many workers: N lanes must not make N x N threads. One in a process
 /// of one lane: the pool's parallelism is its processes.
-pub(super) fn library_threads(lanes: Lanes) -> u16 {
+pub(super) fn library_threads(lanes: Lanes, workers: usize) -> u16 {
     match lanes.kind {
         LaneKind::Main => 1,
         LaneKind::Thread | LaneKind::Interpreter => {
             // Knows affinity and cgroup quotas.
             let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-            share(processors, lanes.count)
+            share(processors, usize::from(lanes.count) * workers)
         }
     }
 }
 
-fn share(processors: usize, lanes: u16) -> u16 {
-    u16::try_from(processors / usize::from(lanes.max(1)))
+fn share(processors: usize, lanes: usize) -> u16 {
+    u16::try_from(processors / lanes.max(1))
         .unwrap_or(u16::MAX)
         .max(1)
 }

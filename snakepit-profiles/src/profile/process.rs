@@ -67,9 +67,9 @@ impl ProfileFactory for ProcessFactory {
     fn build(
         &self,
         section: &mut Section<'_>,
-        _settings: &PoolSettings,
+        settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder = section::read::<ProcessProfile>(section);
+        let builder = section::read::<ProcessProfile>(section, settings);
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
 }

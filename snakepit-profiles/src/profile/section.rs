@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use snakepit_core::PoolSettings;
 use snakepit_core::config::Section;
 use snakepit_core::config::scalar::ByteSize;
 use snakepit_python::Request;
@@ -15,7 +16,7 @@ use crate::settings::{LogLevel, SpawnMode};
 const SMALLEST_PAYLOAD: u64 = 4096;
 
 /// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload` and `log_level`.
-pub(super) fn read<P: Profile>(section: &mut Section<'_>) -> Builder<P> {
+pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSettings) -> Builder<P> {
     let adapter: Option<String> = section.required("adapter");
     let adapter = adapter.map(|name| from_base(section, &name, is_file(&name)));
     let mut builder = Builder::<P>::new(adapter.unwrap_or_default())
@@ -27,7 +28,8 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>) -> Builder<P> {
         builder = builder.python(request);
     }
     let options = &mut builder.options;
-    options.gil = section.or("gil", options.gil);
+    options.workers = settings.size;
+    options.gil = section.optional("gil");
     options.recipe.env = section.or("adapter_env", BTreeMap::new());
     options.recipe.boot.arguments = section.or("adapter_args", BTreeMap::new());
     let payload = section

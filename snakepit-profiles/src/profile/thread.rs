@@ -9,7 +9,7 @@ use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerPr
 use super::builder::{Builder, Options, Profile};
 use super::{lanes, section};
 use crate::launch::Launcher;
-use crate::settings::{GilPolicy, LaneKind, ThreadSafety};
+use crate::settings::{LaneKind, ThreadSafety};
 
 /// Runs many calls at the same time in each of few processes: one thread per lane, with an adapter instance of its own.
 ///
@@ -34,10 +34,6 @@ impl ThreadProfile {
 }
 
 impl Profile for ThreadProfile {
-    fn prepare(options: &mut Options) {
-        options.gil = GilPolicy::PreferOff;
-    }
-
     fn finish(options: Options) -> Self {
         Self {
             launcher: options.launcher(LaneKind::Thread),
@@ -49,7 +45,7 @@ impl Builder<ThreadProfile> {
     /// How many calls each worker runs at the same time. 4 by default; from 1 to 128, and cut to that.
     ///
     /// Unless the environment says otherwise, numerical libraries get as many threads in each lane as there are processors
-    /// for it, and at least one.
+    /// for it, and at least one. A zygote in which they start more than one cannot be forked: workers are executed then.
     pub fn threads_per_worker(mut self, threads: u16) -> Self {
         self.options.threads = threads;
         self
@@ -86,9 +82,9 @@ impl ProfileFactory for ThreadFactory {
     fn build(
         &self,
         section: &mut Section<'_>,
-        _settings: &PoolSettings,
+        settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder = section::read::<ThreadProfile>(section)
+        let builder = section::read::<ThreadProfile>(section, settings)
             .threads_per_worker(lanes::read(section))
             .thread_safety(section.or("thread_safety", ThreadSafety::default()));
         section.is_valid().then(|| Arc::new(builder.build()) as _)

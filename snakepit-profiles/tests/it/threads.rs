@@ -38,7 +38,7 @@ async fn sixty_four_sleeps_overlap_on_four_workers_of_sixteen_lanes() {
     try_join_all(calls).await.unwrap();
     let one_after_the_other = Duration::from_millis(100) * 64;
     let took = start.elapsed();
-    assert!(took < one_after_the_other / 8, "{took:?}");
+    assert!(took < one_after_the_other / 16, "{took:?}");
     end(pool, &pit).await;
 }
 
