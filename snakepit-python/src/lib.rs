@@ -2,11 +2,13 @@
 //!
 //! * [`Request`] says which interpreter is wanted, [`Finder`] finds it, [`probe()`] asks it what it is.
 //! * [`Matrix`] knows what libraries do to the GIL, to a fork and in a sub-interpreter; [`import_probe`] tries it out.
-//! * [`recommend`] says which worker profile suits an interpreter and an adapter, and why.
+//! * [`recommend`] says which worker profile suits an interpreter and an adapter, and why; [`Finder::choose`] does all
+//!   of it.
 //!
 //! Everything here blocks and says so; nothing is asynchronous. This crate knows no pool, no worker and no configuration
 //! file, and needs none of Snakepit's other crates. Linux only.
 
+mod choose;
 mod environment;
 mod finder;
 mod imports;
@@ -21,6 +23,7 @@ mod scan;
 
 pub use pep440_rs::Version;
 
+pub use choose::Choice;
 pub use environment::Environment;
 pub use finder::{Finder, Found, NotFound, Provenance, Reason, Skipped};
 pub use imports::{IMPORT_TIME, ImportOutcome, ImportReport, SubCheck, import_probe};

@@ -8,14 +8,21 @@ use serde::Serialize;
 use crate::matrix::{Build, Judgement, Matrix, Verdict};
 use crate::probe::Probe;
 use crate::profile::Profile;
-use crate::scan::AdapterFacts;
+use crate::scan::{AdapterFacts, ScanError};
 
 /// What a recommendation is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     probe: &'a Probe,
-    adapter: Option<&'a AdapterFacts>,
+    adapter: Adapter<'a>,
     matrix: &'a Matrix,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Adapter<'a> {
+    NotNamed,
+    Unreadable(&'a ScanError),
+    Read(&'a AdapterFacts),
 }
 
 impl<'a> Facts<'a> {
@@ -23,14 +30,20 @@ impl<'a> Facts<'a> {
     pub fn new(probe: &'a Probe) -> Self {
         Self {
             probe,
-            adapter: None,
+            adapter: Adapter::NotNamed,
             matrix: Matrix::builtin(),
         }
     }
 
     /// The adapter is known too.
     pub fn with_adapter(mut self, adapter: &'a AdapterFacts) -> Self {
-        self.adapter = Some(adapter);
+        self.adapter = Adapter::Read(adapter);
+        self
+    }
+
+    /// There is an adapter, but it cannot be read.
+    pub fn with_unreadable_adapter(mut self, error: &'a ScanError) -> Self {
+        self.adapter = Adapter::Unreadable(error);
         self
     }
 
@@ -44,7 +57,10 @@ impl<'a> Facts<'a> {
     /// wrong under a profile.
     pub fn judgements(&self, profile: Profile) -> Vec<Judgement> {
         let build = Build::from(self.probe);
-        let imports = self.adapter.map_or(&[][..], |adapter| &adapter.imports);
+        let imports = match self.adapter {
+            Adapter::Read(adapter) => &adapter.imports[..],
+            Adapter::NotNamed | Adapter::Unreadable(_) => &[],
+        };
         let judge = |module: &String| {
             let version = self.matrix.installed(module, self.probe);
             self.matrix.judge(module, version, profile, &build)
@@ -119,8 +135,13 @@ fn against_threads(facts: &Facts<'_>) -> Vec<String> {
             probe.version
         ));
     }
-    let Some(adapter) = facts.adapter else {
-        return against;
+    let adapter = match facts.adapter {
+        Adapter::NotNamed => return against,
+        Adapter::Unreadable(error) => {
+            against.push(format!("what the adapter needs is not known: {error}"));
+            return against;
+        }
+        Adapter::Read(adapter) => adapter,
     };
     for judgement in facts.judgements(Profile::Thread) {
         let bad = judgement.turns_gil_on || judgement.verdict == Verdict::Unsafe;
@@ -142,7 +163,7 @@ fn against_threads(facts: &Facts<'_>) -> Vec<String> {
 }
 
 fn for_threads(facts: &Facts<'_>) -> Vec<String> {
-    let Some(adapter) = facts.adapter else {
+    let Adapter::Read(adapter) = facts.adapter else {
         return vec![
             "no adapter was named: it must be thread-safe and declare `__thread_safe__ = True`"
                 .to_owned(),
@@ -166,7 +187,8 @@ fn for_threads(facts: &Facts<'_>) -> Vec<String> {
 
 fn alternative(facts: &Facts<'_>) -> Option<Alternative> {
     let probe = facts.probe;
-    if probe.free_threaded_build || !probe.subinterpreters {
+    let unreadable = matches!(facts.adapter, Adapter::Unreadable(_));
+    if probe.free_threaded_build || !probe.subinterpreters || unreadable {
         return None;
     }
     let loads = facts

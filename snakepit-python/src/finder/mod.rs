@@ -20,6 +20,7 @@ use candidates::Candidate;
 
 use crate::environment::Environment;
 use crate::probe::{Probe, Prober};
+use crate::process::Stop;
 use crate::request::{Mismatch, Request};
 
 /// Looks for interpreters.
@@ -56,6 +57,13 @@ impl Finder {
     /// Asks interpreters what they are by this prober.
     pub fn with_prober(mut self, prober: Prober) -> Self {
         self.prober = prober;
+        self
+    }
+
+    /// Ends a search from another thread: what runs then is killed, and nothing is run later. A search that is given up
+    /// without this (by leaving its thread to itself) goes on to its end, at most the time limit of each interpreter.
+    pub fn with_stop(mut self, stop: Stop) -> Self {
+        self.prober = self.prober.with_stop(stop);
         self
     }
 

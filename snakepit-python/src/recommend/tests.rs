@@ -122,6 +122,25 @@ fn libraries_in_their_installed_version_speak_for_and_against() {
 }
 
 #[test]
+fn an_adapter_that_cannot_be_read_speaks_against_threads_in_its_own_words() {
+    let error = ScanError::NoFile("left.pad".to_owned());
+    let reasons = |version: &str| {
+        let probe = probe(version, &[]);
+        let recommendation = recommend(&Facts::new(&probe).with_unreadable_adapter(&error));
+        assert_eq!(recommendation.profile, Process);
+        assert_eq!(recommendation.alternative, None);
+        recommendation.reasons.join("; ")
+    };
+    let free = reasons("3.14.7t");
+    assert!(
+        free.contains("no file of the adapter `left.pad` was found"),
+        "{free}"
+    );
+    assert!(!free.contains("__thread_safe__"), "{free}");
+    assert!(reasons("3.14.7").contains("left.pad"));
+}
+
+#[test]
 fn sub_interpreters_are_offered_where_they_help() {
     let offered = |version: &str, imports: &[&str]| {
         let probe = probe(version, &[]);

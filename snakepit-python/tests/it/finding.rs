@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use snakepit_python::{Finder, Provenance, Reason, Request};
+use snakepit_python::{Finder, Profile, Provenance, Reason, Request, Stop};
 
 use crate::support::{Place, python, virtual_environment};
 
@@ -127,4 +127,45 @@ fn all_of_them_are_listed_with_what_they_are() {
         ]
     );
     assert!(found.iter().all(|found| found.probe.is_some()));
+}
+
+#[test]
+fn a_choice_reads_the_adapter_in_the_first_folder_that_has_it() {
+    let place = Place::new();
+    place.write("second/adapter.py", "import left_pad\n");
+    place.write("third/adapter.py", "import right_pad\n");
+    let named = Request::Path(python());
+    let folders: Vec<_> = ["first", "second", "third"]
+        .map(|name| place.path(name))
+        .into();
+    let finder = Finder::new(place.environment());
+    let choice = finder.choose(&named, Some("adapter"), &folders).unwrap();
+    assert_eq!(choice.adapter.unwrap().unwrap().imports, ["left_pad"]);
+
+    place.write("first/adapter.py", "import (\n");
+    let choice = finder.choose(&named, Some("adapter.py"), &folders).unwrap();
+    let reasons = choice.recommendation.reasons.join("; ");
+    assert!(reasons.contains("SyntaxError"), "{reasons}");
+    assert_eq!(choice.recommendation.profile, Profile::Process);
+
+    let choice = finder.choose(&named, Some("absent"), &folders).unwrap();
+    let reasons = choice.recommendation.reasons.join("; ");
+    assert!(
+        reasons.contains("no file of the adapter `absent`"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_search_that_was_stopped_runs_nothing() {
+    let place = Place::new();
+    let path = place.script("python3", "#!/bin/sh\nexec sleep 1000\n");
+    let stop = Stop::new().unwrap();
+    stop.stop();
+    let finder = Finder::new(place.environment()).with_stop(stop);
+    let error = finder.find_and_probe(&Request::Path(path)).unwrap_err();
+    assert!(
+        error.to_string().contains("was not asked to the end"),
+        "{error}"
+    );
 }
