@@ -1,11 +1,14 @@
 //! The interpreter a pool runs: asked for in words, found once; must not know what is run with it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use snakepit_core::LaunchError;
 use snakepit_core::error::LaunchErrorKind;
-use snakepit_python::{Finder, InvalidRequest, NotFound, Probe, Request};
+use snakepit_python::{
+    Choice, Environment, Finder, InvalidRequest, NotFound, Recommendation, Request, Stop,
+};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
@@ -25,44 +28,39 @@ impl Interpreter {
         }
     }
 
-    /// The interpreter. Once found it stays the same.
+    /// The interpreter, for workers with these variables in their environment. Once found it stays the same.
     ///
     /// # Cancel safety
-    /// Cancel safe: the next one to ask searches again.
-    pub(crate) async fn path(&self) -> Result<&Path, LaunchError> {
-        let search = || async {
+    /// Cancel safe: what the search runs is killed, and the next one to ask searches again.
+    pub(crate) async fn path(&self, env: &BTreeMap<String, String>) -> Result<&Path, LaunchError> {
+        let find = || async {
             let request = self.request()?;
-            if matches!(request, Request::Version(_)) {
-                // Runs interpreters.
-                let search = spawn_blocking(move || Finder::of_this_process().find(&request));
-                return Ok(search
-                    .await
-                    .map_err(|error| broken_off(&error))?
-                    .map_err(|error| not_found(&error))?
-                    .path);
-            }
-            let found = Finder::of_this_process().find(&request);
-            Ok(found.map_err(|error| not_found(&error))?.path)
+            search(env, move |finder| Ok(finder.find(&request)?.path)).await
         };
-        self.found
-            .get_or_try_init(search)
-            .await
-            .map(PathBuf::as_path)
+        self.found.get_or_try_init(find).await.map(PathBuf::as_path)
     }
 
-    /// The interpreter, and what it says of itself when it is asked.
+    /// Has a worker profile recommended for an adapter, and keeps the interpreter that is for.
     ///
     /// # Cancel safety
     /// As [`path`](Self::path).
-    pub(crate) async fn probe(&self) -> Result<Probe, LaunchError> {
-        let request = self.request()?;
-        let search = spawn_blocking(move || Finder::of_this_process().find_and_probe(&request));
-        let (found, probe) = search
-            .await
-            .map_err(|error| broken_off(&error))?
-            .map_err(|error| not_found(&error))?;
+    pub(crate) async fn choose(
+        &self,
+        env: &BTreeMap<String, String>,
+        adapter: &str,
+        folders: &[String],
+    ) -> Result<Recommendation, LaunchError> {
+        let (request, adapter) = (self.request()?, adapter.to_owned());
+        let folders = folders.iter().map(String::as_str).chain(["."]);
+        let folders: Vec<PathBuf> = folders.map(PathBuf::from).collect();
+        let choose = move |finder: &Finder| finder.choose(&request, Some(&adapter), &folders);
+        let Choice {
+            found,
+            recommendation,
+            ..
+        } = search(env, choose).await?;
         self.found.get_or_init(|| async { found.path }).await;
-        Ok(probe)
+        Ok(recommendation)
     }
 
     fn request(&self) -> Result<Request, LaunchError> {
@@ -71,15 +69,40 @@ impl Interpreter {
     }
 }
 
-fn not_found(error: &NotFound) -> LaunchError {
-    failure(error.in_full(), error.hint())
+/// Searches on a thread that may block, since interpreters may be run.
+async fn search<T: Send + 'static>(
+    env: &BTreeMap<String, String>,
+    work: impl FnOnce(&Finder) -> Result<T, NotFound> + Send + 'static,
+) -> Result<T, LaunchError> {
+    let stop = Stop::new().map_err(|error| {
+        let hint = "raise the limit of open files (`ulimit -n`)";
+        failure(format!("the search for one cannot start: {error}"), hint)
+    })?;
+    let _guard = StopOnDrop(stop.clone());
+    let own = env
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()));
+    let environment = own.fold(
+        Environment::of_this_process(),
+        |environment, (name, value)| environment.with(name, value),
+    );
+    let searched = spawn_blocking(move || work(&Finder::new(environment).with_stop(stop))).await;
+    match searched {
+        Ok(found) => found.map_err(|error| failure(error.in_full(), error.hint())),
+        Err(error) => Err(failure(
+            format!("the search for one was broken off: {error}"),
+            "start again",
+        )),
+    }
 }
 
-fn broken_off(error: &tokio::task::JoinError) -> LaunchError {
-    failure(
-        format!("the search for one was broken off: {error}"),
-        "start again",
-    )
+/// Kills what a search runs once nobody waits for it: an interpreter that hangs would outlive the host.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 fn failure(message: String, hint: impl Into<String>) -> LaunchError {

@@ -111,7 +111,7 @@ pub(crate) enum BootError {
 /// # Cancel safety
 /// If dropped, no process is left.
 pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, LaunchError> {
-    let interpreter = recipe.python.path().await?;
+    let interpreter = recipe.python.path(&recipe.env).await?;
     let (ours, theirs) = wires::pair().map_err(|error| cannot_start(interpreter, error))?;
     let prepare = || -> io::Result<Command> {
         let mut command = Command::new(interpreter);

@@ -1,16 +1,12 @@
 //! `worker_profile: auto`: asks the interpreter and reads the adapter, then is one of the others; must not know how those work.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{LaunchContext, LaunchError, Launched, Notice, PoolSettings, WorkerProfile};
-use snakepit_python::{
-    AdapterFacts, Facts, Finder, Probe, Profile as Kind, Recommendation, recommend, scan,
-};
+use snakepit_python::{Profile as Kind, Recommendation};
 use tokio::sync::OnceCell;
-use tokio::task::spawn_blocking;
 
 use super::builder::{Builder, Options, Profile};
 use super::{lanes, section};
@@ -20,7 +16,7 @@ use crate::settings::{LaneKind, ThreadSafety};
 /// Chooses between the `thread` and the `process` profile when the first worker is launched, as
 /// [`snakepit_python::recommend`] does, and says by a notice what it chose and why.
 ///
-/// It looks at the interpreter the pool will run, and at the adapter's file without running it: what it imports, and
+/// It asks the interpreter the pool will run, and at the adapter's file without running it: what it imports, and
 /// whether it declares `__thread_safe__ = True`. An adapter named as a module that is installed elsewhere is not looked
 /// into, and so gets processes.
 #[derive(Debug)]
@@ -37,18 +33,8 @@ impl AutoProfile {
 
     async fn choose(&self, cx: &LaunchContext) -> Result<(Kind, Launcher), LaunchError> {
         let recipe = &self.options.recipe;
-        let probe = recipe.python.probe().await?;
-        let python = recipe.python.path().await?.to_owned();
-        let (adapter, mut folders) = (recipe.boot.adapter.clone(), recipe.boot.paths.clone());
-        folders.push(".".to_owned());
-        let look = spawn_blocking(move || {
-            let finder = Finder::of_this_process();
-            let look = |folder| scan(finder.prober(), &python, &adapter, Path::new(folder));
-            folders.iter().find_map(|folder| look(folder).ok())
-        });
-        // An adapter that cannot be read declares nothing. What is wrong with it the worker tells better.
-        let facts = look.await.ok().flatten().unwrap_or_default();
-        let choice = recommendation(&probe, &facts);
+        let (adapter, folders) = (&recipe.boot.adapter, &recipe.boot.paths);
+        let choice = recipe.python.choose(&recipe.env, adapter, folders).await?;
         let options = self.options.clone();
         let kind = match choice.profile {
             Kind::Thread => LaneKind::Thread,
@@ -60,10 +46,6 @@ impl AutoProfile {
         ));
         Ok((choice.profile, options.launcher(kind)))
     }
-}
-
-fn recommendation(probe: &Probe, adapter: &AdapterFacts) -> Recommendation {
-    recommend(&Facts::new(probe).with_adapter(adapter))
 }
 
 fn announcement(choice: &Recommendation, lanes: u16) -> Notice {

@@ -55,9 +55,14 @@ pub(super) async fn run(
     said: Arc<Mutex<Vec<String>>>,
 ) {
     let end = |error| drop(state.send_replace(State::Ended(Box::new(error))));
-    let mut task = match Task::start(&recipe).await {
-        Ok(task) => task,
-        Err(error) => return end(error),
+    let started = tokio::select! {
+        started = timeout(patience, Task::start(&recipe)) => started,
+        () = state.closed() => return,
+    };
+    let mut task = match started {
+        Ok(Ok(task)) => task,
+        Ok(Err(error)) => return end(error),
+        Err(_) => return end(late("finding the interpreter", patience)),
     };
     let ended = match task.load(&recipe, patience, &state).await {
         Ok(()) => {
@@ -173,11 +178,8 @@ impl Task {
             Err(_) => {
                 self.process.kill();
                 self.bury().await;
-                LaunchError::new(LaunchErrorKind::TimedOut {
-                    stage,
-                    after: patience,
-                })
-                .with_hint("raise `startup_timeout`, or move work from import time to `setup`")
+                late(stage, patience)
+                    .with_hint("raise `startup_timeout`, or move work from import time to `setup`")
             }
         };
         Err(Some(error.with_output(self.output.tail())))
@@ -321,6 +323,11 @@ impl Task {
         let _ = timeout(ECHO, drain).await;
         status.unwrap_or(ExitStatus::Unknown)
     }
+}
+
+fn late(stage: &'static str, after: Duration) -> LaunchError {
+    let kind = LaunchErrorKind::TimedOut { stage, after };
+    LaunchError::new(kind).with_hint("raise `startup_timeout`")
 }
 
 /// The error for a worker that came without the descriptor it is held by.

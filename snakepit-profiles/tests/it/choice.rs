@@ -1,11 +1,12 @@
 //! Which interpreter and which profile a pool runs: requests, `worker_profile: auto`, and what is said about libraries.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use snakepit_core::{Config, Notice, Pool, WorkerProfile};
-use snakepit_profiles::AutoProfile;
+use snakepit_profiles::{AutoProfile, SpawnMode};
 
-use crate::support::{Pit, adapter, adapters, gil_is_on};
+use crate::support::{Pit, adapter, adapters, gil_is_on, poll_once};
 
 async fn start(profile: Arc<dyn WorkerProfile>) -> Pool {
     let started = Pool::builder("choice", profile).size(1).start().await;
@@ -80,6 +81,27 @@ async fn a_request_nothing_satisfies_says_what_was_tried() {
     assert!(text.contains("3.99t") && text.contains("python"), "{text}");
     assert!(hint.contains("snakepit python list"), "{hint}");
     pit.assert_empty().await;
+}
+
+#[tokio::test]
+async fn an_interpreter_that_hangs_ends_with_the_search_for_it() {
+    let pit = Pit::new();
+    let folder = tempfile::tempdir().unwrap();
+    let fake = folder.path().join("python3");
+    std::fs::write(&fake, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    for spawn in [SpawnMode::Auto, SpawnMode::Exec] {
+        let builder = pit.builder("basic.py").python("3.77").env("PATH", &path);
+        let profile = builder.spawn(spawn).build();
+        let mut launch = Box::pin(profile.launch(pit.context()));
+        while pit.processes().is_empty() {
+            assert!(!poll_once(&mut launch).await);
+        }
+        drop(launch);
+        drop(profile);
+        pit.assert_empty().await;
+    }
 }
 
 #[test]
