@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: builds the load generator in release, gives it the interpreters it needs, and runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -12,42 +12,48 @@ use crate::{interpreter, venv};
 #[derive(Args)]
 pub(crate) struct Options {
     /// What to measure
-    #[arg(value_enum, default_value = "all")]
+    #[arg(value_enum, default_value = "compare")]
     what: What,
-    /// Also measure other worker pools, in the same run
+    /// Also measure other worker pools, in the same run; not for the comparison
     #[arg(long)]
     peers: bool,
-    /// Fail when a bar is missed
+    /// Fail when a bar is missed, and name it
     #[arg(long)]
     check: bool,
-    /// A few seconds, to see that everything runs; the figures mean little
+    /// To see that everything runs: seconds for one thing, less than five minutes for the comparison. The figures mean less
     #[arg(long)]
     quick: bool,
-    /// The interpreter to measure with
+    /// The interpreter to measure with; can be given several times for the comparison, which otherwise takes `python3`, and
+    /// Python 3.14 ordinary and free-threaded where they are found
     #[arg(long, value_name = "PATH")]
-    python: Option<PathBuf>,
+    python: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    /// Worker profiles (process, thread, interpreter) on ordinary and free-threaded Python against each other: start-up,
+    /// memory, latency, load of five kinds; a verdict for each, and a report in HTML. About 15 minutes
+    Compare,
+    /// One call at a time, against a bare socket between two Rust processes
     Latency,
+    /// 100 workers ready: time and memory
     Startup,
+    /// Calls a second, 2 workers, 64 callers
     Throughput,
+    /// Killed workers: how soon the caller knows, how soon the pool is whole
     Kill,
+    /// Cancelled calls: nothing lost, nothing run
     Cancel,
+    /// All of it but the comparison
     All,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let target = Metadata::load()?.target();
-    let given: Vec<_> = options.python.iter().cloned().collect();
-    let interpreter = interpreter::choose(&given)?.remove(0);
-    // A quick run needs no packages and so no network.
-    let python = if options.quick && !options.peers {
-        interpreter.path.clone()
+    let pythons = if options.what == What::Compare {
+        compared(&options.python, &target)?
     } else {
-        let requirements = root().join("xtask/bench/peers/requirements.txt");
-        venv::ensure(&interpreter, &target.join("bench-venv"), &requirements)?.join("python")
+        vec![single(options, &target)?]
     };
     let what = options
         .what
@@ -64,11 +70,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--",
         what.get_name(),
     ]);
-    command
-        .arg("--python")
-        .arg(python)
-        .arg("--out")
-        .arg(target.join("bench"));
+    for python in pythons {
+        command.arg("--python").arg(python);
+    }
+    command.arg("--out").arg(target.join("bench"));
     let flags = [
         ("--peers", options.peers),
         ("--check", options.check),
@@ -78,4 +83,37 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let status = command.stdin(Stdio::null()).status()?;
     ensure!(status.success(), "{status}");
     Ok(())
+}
+
+/// The interpreter of all benchmarks but the comparison, with what they import.
+fn single(options: &Options, target: &Path) -> Result<PathBuf> {
+    let interpreter = interpreter::choose(&options.python)?.remove(0);
+    // A quick run needs no packages and so no network.
+    if options.quick && !options.peers {
+        return Ok(interpreter.path);
+    }
+    let requirements = root().join("xtask/bench/peers/requirements.txt");
+    Ok(venv::ensure(&interpreter, &target.join("bench-venv"), &requirements)?.join("python"))
+}
+
+/// The interpreters of the comparison, each in an environment of its own with the same packages.
+fn compared(given: &[PathBuf], target: &Path) -> Result<Vec<PathBuf>> {
+    let mut interpreters = interpreter::choose(given)?;
+    if given.is_empty() {
+        interpreters.extend(interpreter::find_version("3.14"));
+        interpreters.extend(interpreter::free_threaded()?);
+    }
+    let requirements = root().join("xtask/bench/adapters/requirements.txt");
+    let prepared = interpreters.iter().map(|interpreter| {
+        let directory = target.join(format!("bench-venv-{}", interpreter.tag()));
+        match venv::ensure(interpreter, &directory, &requirements) {
+            Ok(programs) => programs.join("python"),
+            Err(error) => {
+                // Not all there is to compare needs packages, and they are not there for every version.
+                eprintln!("{interpreter} takes part without NumPy and pandas: {error:#}");
+                interpreter.path.clone()
+            }
+        }
+    });
+    Ok(prepared.collect())
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         test::all(&mut steps, &options.test)?;
     }
     fuzz(&mut steps)?;
-    benchmarks(&mut steps, &metadata, &interpreter);
+    benchmarks(&mut steps, &metadata, &interpreter)?;
     Ok(steps.finish())
 }
 
@@ -134,21 +134,30 @@ fn fuzz(steps: &mut Steps) -> Result<()> {
 }
 
 /// Shows that the benchmarks run. Without bars and unoptimised: what CI runs on has other things to do.
-fn benchmarks(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) {
-    let mut command = cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--package",
-        "snakepit-bench",
-        "--",
-        "all",
-        "--quick",
-    ]);
-    command
-        .arg("--python")
-        .arg(&interpreter.path)
-        .arg("--out")
-        .arg(metadata.target().join("bench"));
-    steps.command("benchmarks run", &mut command);
+fn benchmarks(steps: &mut Steps, metadata: &Metadata, interpreter: &Interpreter) -> Result<()> {
+    let run = |what: &str, pythons: &[&Interpreter]| {
+        let mut command = cargo();
+        command.args([
+            "run",
+            "--quiet",
+            "--package",
+            "snakepit-bench",
+            "--",
+            what,
+            "--quick",
+        ]);
+        for python in pythons {
+            command.arg("--python").arg(&python.path);
+        }
+        command.arg("--out").arg(metadata.target().join("bench"));
+        command
+    };
+    steps.command("benchmarks run", &mut run("all", &[interpreter]));
+    let free_threaded = interpreter::free_threaded()?;
+    let pythons: Vec<_> = [Some(interpreter), free_threaded.as_ref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    steps.command("the comparison runs", &mut run("compare", &pythons));
+    Ok(())
 }

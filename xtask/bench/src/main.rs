@@ -6,6 +6,7 @@
 )]
 
 mod cancel;
+mod compare;
 mod floor;
 mod host;
 mod kill;
@@ -32,9 +33,10 @@ use crate::setup::Setup;
 struct Cli {
     #[command(subcommand)]
     what: What,
-    /// The interpreter to measure with; needs pandas for the start-up benchmark, and the peers for `--peers`
+    /// The interpreter to measure with; needs pandas for the start-up benchmark, and the peers for `--peers`. The comparison
+    /// takes several, and NumPy and pandas where they have them
     #[arg(long, global = true, default_value = "python3")]
-    python: PathBuf,
+    python: Vec<PathBuf>,
     /// Where results are kept, each run in a folder of its own
     #[arg(long, global = true, default_value = "target/bench")]
     out: PathBuf,
@@ -51,6 +53,8 @@ struct Cli {
 
 #[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
 enum What {
+    /// Worker profiles and interpreters against each other, with a report in HTML
+    Compare,
     /// One call at a time, against a bare socket between two Rust processes
     Latency,
     /// Calls a second, 2 workers, 64 callers
@@ -61,7 +65,7 @@ enum What {
     Kill,
     /// Cancelled calls: nothing lost, nothing run
     Cancel,
-    /// All of it
+    /// All of it but the comparison
     All,
     /// The other end of the floor
     #[command(hide = true)]
@@ -69,14 +73,14 @@ enum What {
 }
 
 fn main() -> ExitCode {
-    run(Cli::parse()).unwrap_or_else(|error| {
+    run(&Cli::parse()).unwrap_or_else(|error| {
         // Not by returning it: people who set RUST_BACKTRACE would read our stack instead of our words.
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+fn run(cli: &Cli) -> Result<ExitCode> {
     if cli.what == What::Echo {
         floor::echo()?;
         return Ok(ExitCode::SUCCESS);
@@ -84,8 +88,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let setup = Setup::new(runtime, cli.python, cli.peers, cli.quick);
+    let first = cli.python.first().cloned().unwrap_or_default();
+    let mut setup = Setup::new(runtime, first, cli.peers, cli.quick);
+    if cli.what == What::Compare {
+        setup.many_short_rounds();
+    }
     let mut report = Report::create(&cli.out, &setup)?;
+    let compared = match cli.what {
+        What::Compare => compare::run(&setup, &cli.python, &mut report),
+        _ => Ok(()),
+    };
     let wanted = |what| cli.what == What::All || cli.what == what;
     if wanted(What::Latency) {
         latency::run(&setup, &mut report)?;
@@ -103,6 +115,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         cancel::run(&setup, &mut report)?;
     }
     let missed = report.finish()?;
+    compared?;
     Ok(if cli.check && missed > 0 {
         ExitCode::FAILURE
     } else {

@@ -29,6 +29,41 @@ pub(crate) fn pss(pids: &[u32]) -> Result<f64> {
     Ok(kibibytes as f64 / 1024.0)
 }
 
+/// What processes hold, in MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// Pages that several processes share count once in all.
+    pub(crate) proportional: f64,
+    /// Pages nobody else has.
+    pub(crate) private: f64,
+}
+
+/// What processes hold together.
+pub(crate) fn memory(pids: &[u32]) -> Result<Memory> {
+    let mut private = 0;
+    for pid in pids {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        private += field(&path, "Private_Clean:")? + field(&path, "Private_Dirty:")?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    Ok(Memory {
+        proportional: pss(pids)?,
+        private: private as f64 / 1024.0,
+    })
+}
+
+/// The workers with their zygotes: their parents, unless that is us.
+pub(crate) fn tree(workers: &[u32]) -> Result<Vec<u32>> {
+    let mut all = workers.to_vec();
+    for worker in workers {
+        let parent = parent(*worker)?;
+        if parent != std::process::id() && !all.contains(&parent) {
+            all.push(parent);
+        }
+    }
+    Ok(all)
+}
+
 pub(crate) fn kill(pid: u32) -> Result<()> {
     let pid = i32::try_from(pid)
         .ok()

@@ -24,7 +24,7 @@ pub(crate) enum Bar {
 }
 
 impl Bar {
-    fn is_met(self, value: f64) -> bool {
+    pub(crate) fn is_met(self, value: f64) -> bool {
         match self {
             Self::None => true,
             Self::AtMost(bar) => value <= bar,
@@ -33,26 +33,30 @@ impl Bar {
     }
 
     fn text(self, value: f64) -> String {
-        let bar = match self {
-            Self::None => return String::new(),
+        let verdict = if self.is_met(value) { "ok" } else { "MISSED" };
+        self.limit()
+            .map_or_else(String::new, |limit| format!("{limit}  {verdict}"))
+    }
+
+    /// What must be reached, if anything.
+    pub(crate) fn limit(self) -> Option<String> {
+        Some(match self {
+            Self::None => return None,
             Self::AtMost(bar) => format!("<= {bar}"),
             Self::AtLeast(bar) => format!(">= {bar}"),
             Self::AtLeastGoal(bar, goal) => format!(">= {bar} (goal {goal})"),
-        };
-        format!(
-            "{bar}  {}",
-            if self.is_met(value) { "ok" } else { "MISSED" }
-        )
+        })
     }
 }
 
-struct Figure {
-    name: String,
-    unit: &'static str,
+/// A figure and its bar.
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
     /// The median of the repetitions.
-    value: f64,
-    repetitions: Vec<f64>,
-    bar: Bar,
+    pub(crate) value: f64,
+    pub(crate) repetitions: Vec<f64>,
+    pub(crate) bar: Bar,
 }
 
 /// The figures of one run.
@@ -72,6 +76,7 @@ impl Report {
         let mut about = host::describe(&setup.python);
         about["config"] = json!({
             "arguments": std::env::args().skip(1).collect::<Vec<_>>(),
+            "quick": setup.quick,
             "repetitions": setup.repetitions,
             "seconds": setup.duration.as_secs_f64(),
         });
@@ -109,7 +114,7 @@ impl Report {
         let (name, value) = (name.into(), median(repetitions));
         let range = format!("{} .. {}", short(min(repetitions)), short(max(repetitions)));
         println!(
-            "  {name:<52} {:>9} {unit:<8} {range:<22} {}",
+            "  {name:<64} {:>9} {unit:<8} {range:<22} {}",
             short(value),
             bar.text(value)
         );
@@ -140,17 +145,41 @@ impl Report {
         )?)
     }
 
-    /// Writes `report.json` and says which bars were missed; returns how many.
-    pub(crate) fn finish(self) -> Result<usize> {
+    /// The figures so far.
+    pub(crate) fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+
+    /// Where and what was measured.
+    pub(crate) fn about(&self) -> &Value {
+        &self.about
+    }
+
+    /// The folder of this run.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps one more fact in `report.json`.
+    pub(crate) fn add(&mut self, name: &str, fact: Value) {
+        self.about[name] = fact;
+    }
+
+    /// Everything, for machines.
+    pub(crate) fn json(&self) -> Value {
         let figures = self.figures.iter().map(|figure| {
             json!({
                 "name": figure.name, "unit": figure.unit, "median": figure.value,
                 "repetitions": figure.repetitions, "bar": figure.bar.text(figure.value),
             })
         });
-        let report = json!({ "about": self.about, "figures": figures.collect::<Vec<_>>() });
+        json!({ "about": self.about, "figures": figures.collect::<Vec<_>>() })
+    }
+
+    /// Writes `report.json` and says which bars were missed; returns how many.
+    pub(crate) fn finish(self) -> Result<usize> {
         let path = self.folder.join("report.json");
-        std::fs::write(&path, serde_json::to_string_pretty(&report)?)?;
+        std::fs::write(&path, serde_json::to_string_pretty(&self.json())?)?;
         println!("\nKept in {}", path.display());
         if self.quick {
             println!("A quick run shows that everything works; its figures mean little.");

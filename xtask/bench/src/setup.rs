@@ -38,6 +38,16 @@ impl Setup {
         }
     }
 
+    /// For the comparison: so many things are measured that each gets little time, and several rounds even if quick, because a
+    /// spread is asked for.
+    pub(crate) fn many_short_rounds(&mut self) {
+        (self.repetitions, self.duration) = if self.quick {
+            (3, Duration::from_millis(150))
+        } else {
+            (5, Duration::from_millis(700))
+        };
+    }
+
     /// A fresh profile, and so a fresh zygote, for one of the adapters beside this crate.
     pub(crate) fn profile(&self, adapter: &str) -> Arc<dyn WorkerProfile> {
         let adapter = here().join("adapters").join(adapter);
