@@ -66,6 +66,15 @@ impl Matrix {
         self.libraries.get(*index)
     }
 
+    /// The part of a module's full name that a library is known by: `google.protobuf` of `google.protobuf.message`. The
+    /// first part if there is nothing known about it.
+    pub fn import_of<'m>(&self, module: &'m str) -> &'m str {
+        let ends = module.match_indices('.').map(|(index, _)| index);
+        let mut starts = ends.chain([module.len()]).map(|end| &module[..end]);
+        let known = starts.clone().find(|start| self.get(start).is_some());
+        known.or_else(|| starts.next()).unwrap_or(module)
+    }
+
     /// The names of every distribution, to ask an interpreter for.
     pub(crate) fn distributions(&self) -> impl Iterator<Item = &str> {
         let distributions = self.libraries.iter().flat_map(Library::distributions);

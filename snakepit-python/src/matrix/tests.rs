@@ -130,6 +130,19 @@ fn a_library_is_known_by_all_its_names() {
 }
 
 #[test]
+fn a_module_belongs_to_a_library() {
+    for (module, expected) in [
+        ("numpy", "numpy"),
+        ("numpy.linalg.lapack", "numpy"),
+        ("google.protobuf.message", "google.protobuf"),
+        ("google.cloud.storage", "google"),
+        ("left_pad.core", "left_pad"),
+    ] {
+        assert_eq!(Matrix::builtin().import_of(module), expected);
+    }
+}
+
+#[test]
 fn a_library_nobody_knows_is_never_ok() {
     for profile in Profile::ALL {
         let judgement = judge("left-pad", "1.0", profile, "3.14.0t");
