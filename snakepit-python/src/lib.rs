@@ -28,8 +28,8 @@ pub use environment::Environment;
 pub use finder::{Finder, Found, NotFound, Provenance, Reason, Skipped};
 pub use imports::{IMPORT_TIME, ImportOutcome, ImportReport, SubCheck, import_probe};
 pub use matrix::{
-    Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Judgement, Library,
-    Matrix, ReleasesGil, Sharing, SubInterpreters, Verdict,
+    Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Installed, Judgement,
+    Library, Matrix, ReleasesGil, Sharing, SharingFact, SubInterpreters, Verdict,
 };
 pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober, probe, probe_cached};
 pub use process::Stop;
