@@ -36,4 +36,4 @@ pub use process::Stop;
 pub use profile::{InvalidProfile, Profile};
 pub use recommend::{Alternative, Facts, Recommendation, recommend};
 pub use request::{InvalidRequest, Request, VersionRequest};
-pub use scan::{AdapterFacts, ScanError, scan};
+pub use scan::{AdapterFacts, ScanError, names_a_file, scan};

@@ -74,10 +74,7 @@ pub fn scan(
     adapter: &str,
     folder: &Path,
 ) -> Result<AdapterFacts, ScanError> {
-    let (place, class) = match adapter.rsplit_once(':') {
-        Some((place, class)) if !class.contains('/') => (place, class),
-        _ => (adapter, ""),
-    };
+    let (place, class) = split(adapter);
     let file = file_of(place, folder).ok_or_else(|| ScanError::NoFile(adapter.to_owned()))?;
     let failed = |problem: String| ScanError::Interpreter {
         python: python.to_owned(),
@@ -128,12 +125,23 @@ enum Answer {
     Error(String),
 }
 
+/// The place of an adapter and its class, which may be empty.
+fn split(adapter: &str) -> (&str, &str) {
+    match adapter.rsplit_once(':') {
+        Some((place, class)) if !class.contains('/') => (place, class),
+        _ => (adapter, ""),
+    }
+}
+
+/// Whether an adapter is named by a path, and not by the name of a module.
+pub fn names_a_file(adapter: &str) -> bool {
+    let (place, _class) = split(adapter);
+    let kind = Path::new(place).extension();
+    place.contains('/') || kind.is_some_and(|kind| kind == "py")
+}
+
 fn file_of(place: &str, folder: &Path) -> Option<PathBuf> {
-    let is_path = place.contains('/')
-        || Path::new(place)
-            .extension()
-            .is_some_and(|kind| kind == "py");
-    let candidates = if is_path {
+    let candidates = if names_a_file(place) {
         vec![folder.join(place)]
     } else {
         let module = folder.join(place.replace('.', "/"));
