@@ -1,6 +1,6 @@
 //! Finds Python interpreters, asks them what they are, and knows which libraries run how on them.
 //!
-//! * [`Request`] says which interpreter is wanted, [`Finder`] finds it, [`probe()`] asks it what it is.
+//! * [`Request`] says which interpreter is wanted, [`Finder`] finds it, [`Prober`] asks it what it is.
 //! * [`Matrix`] knows what libraries do to the GIL, to a fork and in a sub-interpreter; [`import_probe`] tries it out.
 //! * [`recommend`] says which worker profile suits an interpreter and an adapter, and why; [`Finder::choose`] does all
 //!   of it.
@@ -31,7 +31,7 @@ pub use matrix::{
     Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Installed, Judgement,
     Library, Matrix, ReleasesGil, Sharing, SharingFact, SubInterpreters, Verdict,
 };
-pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober, probe, probe_cached};
+pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober};
 pub use process::Stop;
 pub use profile::{InvalidProfile, Profile};
 pub use recommend::{Alternative, Facts, Recommendation, recommend};

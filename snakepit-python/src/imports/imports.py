@@ -155,6 +155,8 @@ def try_subinterpreter(name):
 def main(what, name, limit):
     """Does what is asked for."""
     die_with_parent()
+    # Before anything the module has run in the child, which may hang.
+    os.register_at_fork(after_in_child=die_with_parent)
     if what == "subinterpreter":
         try_subinterpreter(name)
     else:
