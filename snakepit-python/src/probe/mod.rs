@@ -172,8 +172,8 @@ impl Prober {
             Ok(probe) if is_itself(path, probe) => {
                 cache.put(question, path, Answer::Said(Box::new(probe.clone())));
             }
-            Err(error) if let ProbeErrorKind::TimedOut(limit) = error.kind() => {
-                cache.put(question, path, Answer::Hung(*limit));
+            Err(error) if matches!(error.kind(), ProbeErrorKind::TimedOut(_)) => {
+                cache.put(question, path, Answer::Hung(self.time_limit));
             }
             _ => {}
         }
