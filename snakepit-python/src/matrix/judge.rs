@@ -22,10 +22,9 @@ impl Subject<'_> {
     /// What holds of it, when `now` holds from some version on and something else before; `None` if that cannot be told.
     fn answer<T>(self, since: Option<&Version>, before: T, now: T) -> Option<T> {
         match (self, since) {
-            (_, None) => Some(now),
             (Self::Version(version), Some(since)) if version < since => Some(before),
-            (Self::Version(_), Some(_)) => Some(now),
             (Self::Unversioned, Some(_)) => None,
+            _ => Some(now),
         }
     }
 }
@@ -116,7 +115,7 @@ fn gil(library: &Library, subject: Subject<'_>, judgement: &mut Judgement) {
     let fact = &library.free_threading;
     match answer(library, subject) {
         Some(Gil::StaysOff) => {
-            judgement.note(Verdict::Ok, "it leaves the GIL off", fact.note.as_ref())
+            judgement.note(Verdict::Ok, "it leaves the GIL off", fact.note.as_ref());
         }
         Some(Gil::PurePython) => judgement.note(
             Verdict::Ok,

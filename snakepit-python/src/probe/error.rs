@@ -97,10 +97,10 @@ impl fmt::Display for ProbeError {
             ProbeErrorKind::Start(error) => write!(f, "does not start: {error}"),
             ProbeErrorKind::TimedOut(after) => {
                 write!(f, "did not say what it is within {} s", after.as_secs_f32())?;
-                match self.remembered {
-                    true => f.write_str(" when it was run less than a minute ago"),
-                    false => Ok(()),
+                if self.remembered {
+                    f.write_str(" when it was run less than a minute ago")?;
                 }
+                Ok(())
             }
             ProbeErrorKind::Exited(how) => {
                 write!(f, "ended with {how} instead of saying what it is")?;
