@@ -288,6 +288,12 @@ fn what_was_tried_makes_a_verdict_worse_and_never_better() {
         known().with_report(&absent, Profile::Thread).verdict,
         Verdict::Unknown
     );
+    for part in ["google", "google.protobuf"] {
+        let absent = report("google.protobuf.message", missing(part));
+        let judgement = judge("protobuf", "none", Profile::Process, "3.14.7");
+        let judgement = judgement.with_report(&absent, Profile::Process);
+        assert_eq!(judgement.verdict, Verdict::Unknown, "{judgement:?}");
+    }
     let broken = report("numpy", missing("other"));
     assert_eq!(
         known().with_report(&broken, Profile::Thread).verdict,

@@ -214,6 +214,9 @@ impl Judgement {
 
 /// Whether an import failed because the module itself is not there, and not one that it needs.
 fn is_missing(error: &str, module: &str) -> bool {
-    let top = module.split('.').next().unwrap_or_default();
-    error == format!("ModuleNotFoundError: No module named '{top}'")
+    // Of `google.protobuf` either part may be missing: other libraries bring `google` too.
+    let missing = error.strip_prefix("ModuleNotFoundError: No module named '");
+    let missing = missing.and_then(|rest| rest.strip_suffix('\''));
+    let rest = missing.and_then(|missing| module.strip_prefix(missing));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
