@@ -23,7 +23,7 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0    it worked
-  1    the command raised, or returned something that cannot be carried; a `--check` failed
+  1    the command raised, or returned something that cannot be carried or written; a `--check` failed
   2    wrong usage, arguments or configuration; no command ran
   3    a worker did not start (adapter, interpreter) or was lost; no interpreter was found
   4    timed out, or rejected by the pool

@@ -70,7 +70,8 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Start(StartError::Launch { .. }) | Self::Interpreter(_) => Exit::Lost,
-            Self::Unsafe(_) => Exit::Raised,
+            // The command ran: a script must not take it for one that did not.
+            Self::Unsafe(_) | Self::Output(_) => Exit::Raised,
             Self::Call { error, .. } => exit_of_call(error),
             Self::Interrupted(number) => Exit::Signal(*number),
             Self::After { failure, .. } => failure.exit(),
@@ -78,7 +79,6 @@ impl Failure {
             | Self::Config(_)
             | Self::Flags(_)
             | Self::Start(_)
-            | Self::Output(_)
             | Self::System(_) => Exit::Usage,
         }
     }

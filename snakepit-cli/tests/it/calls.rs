@@ -1,6 +1,6 @@
 //! Calls that work, and what they print.
 
-use crate::support::{call, snakepit, zoo};
+use crate::support::{call, python, snakepit, zoo};
 
 #[test]
 fn a_result_is_one_line_of_json() {
@@ -150,4 +150,14 @@ fn help_documents_every_exit_code() {
             assert!(documented, "no {code} in {run:#?}");
         }
     }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_no_call_that_never_ran() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_snakepit"));
+    command.args(["call", "--python", &python(), "--adapter"]);
+    command.arg(zoo("well.py")).args(["echo", "1"]);
+    let output = command.stdout(full.unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

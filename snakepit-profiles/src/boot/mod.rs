@@ -162,6 +162,9 @@ pub(crate) fn other_protocol(theirs: u32) -> String {
     format!("it speaks version {theirs} of the protocol, this host version {PROTOCOL}")
 }
 
+/// What to do about an interpreter that ended before it said that it is ready.
+pub(crate) const NOT_READY: &str = "is it a Python, and does the adapter not leave while it is imported? `snakepit python probe` asks the interpreter";
+
 /// The error for arguments that cannot be sent.
 pub(crate) fn unfit_arguments(error: &ValueError) -> LaunchError {
     let message = format!("arguments of the adapter: {error}");

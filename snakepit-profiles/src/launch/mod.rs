@@ -299,7 +299,9 @@ impl Launcher {
                     .await
             }
             BootError::Arguments(error) => boot::unfit_arguments(&error),
-            BootError::Link(LinkError::Closed) => worker.ended(stage).await,
+            BootError::Link(LinkError::Closed) => {
+                worker.ended(stage).await.with_hint(boot::NOT_READY)
+            }
             BootError::Link(LinkError::Violation(detail)) => {
                 worker.handle().violation(&detail);
                 worker

@@ -12,6 +12,7 @@ use snakepit_core::error::{ExitReport, ExitStatus};
 use snakepit_core::event::{LogLine, LogStream};
 use tokio::io::Interest;
 use tokio::sync::{oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::messages::{self, Hello};
@@ -150,10 +151,13 @@ impl Task {
                     if !(more && self.hear()) {
                         deaf_since = Some(Instant::now());
                     }
+                    yield_now().await;
                 }
                 more = read(&self.output, &mut self.chunk), if output => {
                     output = more;
                     self.print();
+                    // A worker that writes faster than we read would otherwise keep the runtime from its timers.
+                    yield_now().await;
                 }
                 // Whoever closes its control connection is dying. If that takes long, it is not.
                 () = sleep_until(deaf_since.unwrap_or_else(Instant::now) + LAST_WORD), if deaf_since.is_some() => {

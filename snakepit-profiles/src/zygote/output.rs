@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::io::Interest;
+use tokio::task::yield_now;
 
 use crate::polled::{Polled, polled};
 use crate::supervise::{Lines, Tail, read};
@@ -46,6 +47,8 @@ impl Output {
         if !self.open {
             lines.finish(|line| tail.push(&line));
         }
+        // An import that prints without end must not keep the runtime from its timers.
+        yield_now().await;
     }
 
     /// Whether more may come.

@@ -174,6 +174,7 @@ impl Task {
             Ok(Err(BootError::Link(LinkError::Closed))) => {
                 let status = self.bury().await;
                 LaunchError::new(LaunchErrorKind::Exited { stage, status })
+                    .with_hint(boot::NOT_READY)
             }
             Err(_) => {
                 self.process.kill();

@@ -252,6 +252,26 @@ async fn children_of_a_worker_go_with_it() {
     }
 }
 
+/// Short lines take the host longer to tell apart than the worker to write: there is always more to read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_without_end_does_not_keep_the_runtime_from_anything_else() {
+    let pit = Pit::new();
+    let profile = std::sync::Arc::new(pit.profile("zoo.py"));
+    let pool = snakepit_core::Pool::builder("flood", profile)
+        .size(1)
+        .start();
+    let pool = pool.await.unwrap();
+    let start = Instant::now();
+    let flood = pool.request("flood_for_ever", ());
+    let limit = Duration::from_millis(300);
+    let error = flood.timeout(limit).call::<()>().await.unwrap_err();
+    assert_eq!(error.code(), "call.timeout", "{error}");
+    assert!(start.elapsed() < LIMIT, "timers have to wait for the flood");
+    pool.shutdown().await;
+    drop(pool);
+    pit.assert_empty().await;
+}
+
 #[tokio::test]
 async fn a_flood_of_output_is_carried_and_bounded() {
     let pit = Pit::new();

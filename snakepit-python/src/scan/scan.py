@@ -10,7 +10,7 @@ import sys
 
 
 def imported(tree):
-    """The full name of every module imported, wherever in the file; of what is imported from one, as if it were one too."""
+    """The full name of every module imported, wherever in the file; what is imported from one counts as one too."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -104,7 +104,7 @@ class Classes:
 
 
 def thread_safe(tree, wanted):
-    """What the adapter says: its class, or else its module. If several may be the adapter, all of them have to say so."""
+    """What the adapter says: its class, or else its module. If several may be the adapter, all have to say so."""
     classes = Classes(tree)
     of_module = declared(tree.body)
     said = [classes.declares(name) for name in ([wanted] if wanted else classes.candidates())]

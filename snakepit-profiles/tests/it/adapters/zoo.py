@@ -112,6 +112,12 @@ def start_children_and_hang():
     time.sleep(1000)
 
 
+def flood_for_ever():
+    lines = b"y\n" * 30_000
+    while True:
+        os.write(1, lines)
+
+
 def flood(lines):
     for number in range(lines):
         os.write(1, b"x" * 100 + b"\n")
