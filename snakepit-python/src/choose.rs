@@ -6,7 +6,7 @@ use crate::finder::{Finder, Found, NotFound};
 use crate::probe::{Probe, Prober};
 use crate::recommend::{Facts, Recommendation, recommend};
 use crate::request::Request;
-use crate::scan::{AdapterFacts, ScanError, scan};
+use crate::scan::{AdapterFacts, ScanError, names_a_file, scan};
 
 /// An interpreter, and the worker profile that suits it and the adapter.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Choice {
 impl Finder {
     /// Finds the interpreter, reads the adapter by it without running it, and recommends a worker profile for both.
     ///
-    /// `adapter` is named as for [`scan`] and is looked for in each of `folders` in turn; relative ones start from the
-    /// folder of the environment. One that cannot be read is no error, but a reason against threads, in its own words.
+    /// `adapter` is named as for [`scan`]: a module is looked for in each of `folders` in turn, a path starts from the first.
+    /// One that cannot be read is no error, but a reason against threads, in its own words.
     ///
     /// # Errors
     /// As [`find_and_probe`](Self::find_and_probe).
@@ -65,7 +65,12 @@ fn scan_in(
     adapter: &str,
     folders: &[PathBuf],
 ) -> Result<AdapterFacts, ScanError> {
-    for folder in folders {
+    let most = if names_a_file(adapter) {
+        1
+    } else {
+        folders.len()
+    };
+    for folder in folders.iter().take(most) {
         match scan(prober, python, adapter, folder) {
             Err(ScanError::NoFile(_)) => {}
             answer => return answer,

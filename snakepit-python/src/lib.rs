@@ -1,6 +1,6 @@
 //! Finds Python interpreters, asks them what they are, and knows which libraries run how on them.
 //!
-//! * [`Request`] says which interpreter is wanted, [`Finder`] finds it, [`probe()`] asks it what it is.
+//! * [`Request`] says which interpreter is wanted, [`Finder`] finds it, [`Prober`] asks it what it is.
 //! * [`Matrix`] knows what libraries do to the GIL, to a fork and in a sub-interpreter; [`import_probe`] tries it out.
 //! * [`recommend`] says which worker profile suits an interpreter and an adapter, and why; [`Finder::choose`] does all
 //!   of it.
@@ -28,12 +28,12 @@ pub use environment::Environment;
 pub use finder::{Finder, Found, NotFound, Provenance, Reason, Skipped};
 pub use imports::{IMPORT_TIME, ImportOutcome, ImportReport, SubCheck, import_probe};
 pub use matrix::{
-    Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Judgement, Library,
-    Matrix, ReleasesGil, Sharing, SubInterpreters, Verdict,
+    Build, Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Installed, Judgement,
+    Library, Matrix, ReleasesGil, Sharing, SharingFact, SubInterpreters, Verdict,
 };
-pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober, probe, probe_cached};
+pub use probe::{Cpu, Libc, Probe, ProbeError, ProbeErrorKind, Prober};
 pub use process::Stop;
 pub use profile::{InvalidProfile, Profile};
 pub use recommend::{Alternative, Facts, Recommendation, recommend};
 pub use request::{InvalidRequest, Request, VersionRequest};
-pub use scan::{AdapterFacts, ScanError, scan};
+pub use scan::{AdapterFacts, ScanError, names_a_file, scan};

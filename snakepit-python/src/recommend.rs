@@ -15,7 +15,6 @@ use crate::scan::{AdapterFacts, ScanError};
 pub struct Facts<'a> {
     probe: &'a Probe,
     adapter: Adapter<'a>,
-    matrix: &'a Matrix,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +30,6 @@ impl<'a> Facts<'a> {
         Self {
             probe,
             adapter: Adapter::NotNamed,
-            matrix: Matrix::builtin(),
         }
     }
 
@@ -47,23 +45,17 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// With facts about libraries other than the built-in ones.
-    pub fn with_matrix(mut self, matrix: &'a Matrix) -> Self {
-        self.matrix = matrix;
-        self
-    }
-
     /// What the matrix says about each import of the adapter, in the version that is installed: to warn of what may go
     /// wrong under a profile.
     pub fn judgements(&self, profile: Profile) -> Vec<Judgement> {
-        let build = Build::from(self.probe);
+        let (matrix, build) = (Matrix::builtin(), Build::from(self.probe));
         let imports = match self.adapter {
             Adapter::Read(adapter) => &adapter.imports[..],
             Adapter::NotNamed | Adapter::Unreadable(_) => &[],
         };
         let judge = |module: &String| {
-            let version = self.matrix.installed(module, self.probe);
-            self.matrix.judge(module, version, profile, &build)
+            let installed = matrix.installed(module, self.probe);
+            matrix.judge(module, installed, profile, &build)
         };
         imports.iter().map(judge).collect()
     }
@@ -144,13 +136,9 @@ fn against_threads(facts: &Facts<'_>) -> Vec<String> {
         Adapter::Read(adapter) => adapter,
     };
     for judgement in facts.judgements(Profile::Thread) {
-        let bad = judgement.turns_gil_on || judgement.verdict == Verdict::Unsafe;
-        if let Some(reason) = judgement.reasons.first().filter(|_| bad) {
-            let reason = judgement
-                .reasons
-                .iter()
-                .find(|reason| reason.contains("GIL on"))
-                .unwrap_or(reason);
+        let fails = judgement.verdict == Verdict::Unsafe;
+        let fails = judgement.decisive_reason().filter(|_| fails);
+        if let Some(reason) = judgement.turns_gil_on.as_deref().or(fails) {
             against.push(format!("`{}`: {reason}", judgement.library));
         }
     }
@@ -172,7 +160,7 @@ fn for_threads(facts: &Facts<'_>) -> Vec<String> {
     let mut reasons = vec!["the adapter declares `__thread_safe__ = True`".to_owned()];
     for judgement in facts.judgements(Profile::Thread) {
         if let (Verdict::Unknown | Verdict::Caution, Some(reason)) =
-            (judgement.verdict, judgement.reasons.first())
+            (judgement.verdict, judgement.decisive_reason())
         {
             reasons.push(format!("mind `{}`: {reason}", judgement.library));
         }

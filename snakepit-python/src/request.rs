@@ -1,7 +1,7 @@
 //! What a user may ask for when naming an interpreter. Knows no file and runs nothing.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifiers};
@@ -81,11 +81,6 @@ impl VersionRequest {
         };
         format!("uv python install '{version}'")
     }
-
-    /// Whether an interpreter of this version and build will do.
-    pub fn is_satisfied_by(&self, version: &Version, free_threaded: bool) -> bool {
-        self.check(version, free_threaded).is_ok()
-    }
 }
 
 /// A request that means nothing.
@@ -100,6 +95,16 @@ impl InvalidRequest {
     /// What would mean something.
     pub fn hint(&self) -> &'static str {
         "write a version (`3.14`, `3.14t`, `>=3.11`), `free-threaded`, a command (`python3.12`), a path, or `any`"
+    }
+}
+
+impl Request {
+    /// As written in a file of this folder, from which a relative path starts.
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(folder.join(path)),
+            other => other,
+        }
     }
 }
 
@@ -250,7 +255,7 @@ mod tests {
             Some(number) => (number, true),
             None => (found, false),
         };
-        request.is_satisfied_by(&version(number), free_threaded)
+        request.check(&version(number), free_threaded).is_ok()
     }
 
     #[test]
@@ -316,6 +321,19 @@ mod tests {
             let error = text.parse::<Request>().unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
             assert!(error.hint().contains("3.14t"));
+        }
+    }
+
+    #[test]
+    fn only_relative_paths_start_from_a_folder() {
+        for (written, expected) in [
+            ("./env", "/app/./env"),
+            ("/usr/bin/python3", "/usr/bin/python3"),
+            ("3.14t", "3.14t"),
+            ("python3", "python3"),
+        ] {
+            let request: Request = written.parse().unwrap();
+            assert_eq!(request.within(Path::new("/app")).to_string(), expected);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is known about the libraries an adapter imported, as notices. Pure: must not know processes.
 
 use snakepit_core::Notice;
-use snakepit_python::{Build, Judgement, Matrix, Profile, Verdict};
+use snakepit_python::{Build, Installed, Judgement, Matrix, Profile, Verdict};
 
 use crate::facts::Facts;
 use crate::settings::{LaneKind, Lanes};
@@ -11,7 +11,8 @@ pub(super) fn notices(lanes: Lanes, facts: &Facts) -> impl Iterator<Item = Notic
     let build = build(facts);
     let judgements = build.into_iter().flat_map(move |build| {
         facts.imports.iter().map(move |(module, version)| {
-            Matrix::builtin().judge(module, version.as_deref(), profile(lanes), &build)
+            let installed = Installed::imported(version.as_deref());
+            Matrix::builtin().judge(module, installed, profile(lanes), &build)
         })
     });
     // In a process of its own a library may do what others would have to be careful with.

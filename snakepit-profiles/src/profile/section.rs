@@ -1,12 +1,11 @@
 //! The keys all profiles of this crate have in a configuration; must not know the keys of one of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use snakepit_core::PoolSettings;
 use snakepit_core::config::Section;
 use snakepit_core::config::scalar::ByteSize;
-use snakepit_python::Request;
+use snakepit_python::{Request, names_a_file};
 
 use super::builder::{Builder, Profile};
 use crate::frame::DEFAULT_MAX_FRAME;
@@ -18,7 +17,7 @@ const SMALLEST_PAYLOAD: u64 = 4096;
 /// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload` and `log_level`.
 pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSettings) -> Builder<P> {
     let adapter: Option<String> = section.required("adapter");
-    let adapter = adapter.map(|name| from_base(section, &name, is_file(&name)));
+    let adapter = adapter.map(|name| from_base(section, &name, names_a_file(&name)));
     let mut builder = Builder::<P>::new(adapter.unwrap_or_default())
         .paths([from_base(section, ".", true)])
         .preload(section.or("preload", Vec::<String>::new()))
@@ -67,15 +66,4 @@ fn from_base(section: &Section<'_>, name: &str, is_path: bool) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
-}
-
-/// Whether an adapter is named by a path, and not by the name of a module.
-fn is_file(adapter: &str) -> bool {
-    let place = adapter
-        .rsplit_once(':')
-        .map_or(adapter, |(place, _class)| place);
-    place.contains('/')
-        || Path::new(place)
-            .extension()
-            .is_some_and(|kind| kind == "py")
 }

@@ -18,7 +18,13 @@ pub(super) struct Candidate {
 
 impl Candidate {
     fn new(path: PathBuf, provenance: Provenance) -> Self {
-        Self { path, provenance }
+        // Whoever runs it may be elsewhere by then. Only a name is one that was not found.
+        let is_name = path.components().count() == 1 && !path.has_root();
+        let absolute = std::path::absolute(&path).ok().filter(|_| !is_name);
+        Self {
+            path: absolute.unwrap_or(path),
+            provenance,
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl fmt::Display for Provenance {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// What to run. Of an interpreter in a virtual environment, the one inside it.
+    /// What to run, as an absolute path. Of an interpreter in a virtual environment, the one inside it.
     pub path: PathBuf,
     /// Where it was found.
     pub provenance: Provenance,

@@ -35,6 +35,18 @@ def die_with_parent():
         pass
 
 
+# Of the process whose fork is tried, while it forks.
+FORKED_BY = []
+
+
+def tie_to_parent():
+    """Lets the child of the fork that is tried, which may hang for ever, end with its parent."""
+    if FORKED_BY:
+        die_with_parent()
+        if os.getppid() != FORKED_BY.pop():
+            os._exit(0)
+
+
 def gil_enabled():
     """Whether the GIL is on now."""
     check = getattr(sys, "_is_gil_enabled", None)
@@ -112,6 +124,7 @@ def try_fork(name, limit):
     """Forks, and sees whether the child gets anywhere."""
     reader, writer = os.pipe()
     warnings.simplefilter("ignore")
+    FORKED_BY.append(os.getpid())
     child = os.fork()
     if child == 0:
         try:
@@ -155,6 +168,8 @@ def try_subinterpreter(name):
 def main(what, name, limit):
     """Does what is asked for."""
     die_with_parent()
+    # First, since the child may hang in what the module registers.
+    os.register_at_fork(after_in_child=tie_to_parent)
     if what == "subinterpreter":
         try_subinterpreter(name)
     else:

@@ -32,7 +32,7 @@ pub struct Library {
     /// Does it let other threads run while it computes?
     pub releases_gil: Fact<ReleasesGil>,
     /// May threads use the same objects?
-    pub sharing: Fact<Sharing>,
+    pub sharing: SharingFact,
     /// Does the GIL of a free-threaded build stay off?
     pub free_threading: FreeThreading,
     /// Does it survive a fork?
@@ -41,7 +41,7 @@ pub struct Library {
     pub subinterpreters: Fact<SubInterpreters>,
     /// What to do.
     pub advice: String,
-    /// Where the facts come from.
+    /// Where the facts come from, besides those of `sharing`.
     pub sources: Vec<String>,
 }
 
@@ -94,6 +94,28 @@ pub struct Fact<T> {
     pub note: Option<String>,
 }
 
+/// May threads use the same objects, from which version on, and who says so?
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SharingFact {
+    /// In one word.
+    #[serde(rename = "is")]
+    pub answer: Sharing,
+    /// The first version of which that holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Version>,
+    /// What holds of versions before that.
+    #[serde(default)]
+    pub before: Sharing,
+    /// In a sentence without its period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Where its authors say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+}
+
 /// Does it let other threads run while it computes?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,7 +134,7 @@ pub enum ReleasesGil {
 }
 
 /// May threads use the same objects?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sharing {
@@ -125,6 +147,7 @@ pub enum Sharing {
     /// Not even with objects of its own: the library keeps state of the whole process.
     Unsafe,
     /// Nobody has said.
+    #[default]
     Unknown,
 }
 

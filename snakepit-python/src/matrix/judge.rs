@@ -7,39 +7,57 @@ use pep440_rs::Version;
 use super::facts::{
     ForkAfterImport, ForkAfterUse, Gil, Library, ReleasesGil, Sharing, SubInterpreters,
 };
-use super::verdict::{Build, Judgement, Verdict};
+use super::verdict::{Build, Installed, Judgement, Verdict};
 use crate::profile::Profile;
+
+/// The version that is judged.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Version(&'a Version),
+    /// One that nobody knows the version of.
+    Unversioned,
+}
+
+impl Subject<'_> {
+    /// What holds of it, when `now` holds from some version on and something else before; `None` if that cannot be told.
+    fn answer<T>(self, since: Option<&Version>, before: T, now: T) -> Option<T> {
+        match (self, since) {
+            (Self::Version(version), Some(since)) if version < since => Some(before),
+            (Self::Unversioned, Some(_)) => None,
+            _ => Some(now),
+        }
+    }
+}
 
 pub(super) fn judge(
     library: &Library,
-    version: Option<&str>,
+    installed: Installed<'_>,
     profile: Profile,
     build: &Build,
 ) -> Judgement {
-    let mut judgement = Judgement {
-        library: library.name.clone(),
-        version: version.map(str::to_owned),
-        verdict: Verdict::Ok,
-        reasons: Vec::new(),
-        advice: Some(library.advice.clone()),
-        checked: Some(library.checked.clone()),
-        turns_gil_on: false,
+    let version = match installed {
+        Installed::Version(version) => Some(version),
+        Installed::No | Installed::Unversioned => None,
     };
-    let installed = version.and_then(|version| version.parse::<Version>().ok());
-    if let (Some(version), None) = (version, &installed) {
+    let mut judgement = Judgement::new(library, version);
+    let parsed = version.and_then(|version| version.parse::<Version>().ok());
+    if let (Some(version), None) = (version, &parsed) {
         judgement.note(
             Verdict::Unknown,
             format!("`{version}` is no version one can compare"),
             None,
         );
     }
-    // Without a version the question is about the one an installer would choose.
-    let version = installed.as_ref().or(library.newest.as_ref());
+    let subject = match installed {
+        Installed::No => library.newest.as_ref(),
+        Installed::Unversioned | Installed::Version(_) => parsed.as_ref(),
+    };
+    let subject = subject.map_or(Subject::Unversioned, Subject::Version);
     match profile {
         Profile::Thread => {
-            sharing(library, &mut judgement);
+            sharing(library, subject, &mut judgement);
             if build.free_threaded {
-                gil(library, version, &mut judgement);
+                gil(library, subject, &mut judgement);
             }
             if build.gil_enabled {
                 overlap(library, &mut judgement);
@@ -49,60 +67,79 @@ pub(super) fn judge(
         Profile::Interpreter => subinterpreter(library, build, &mut judgement),
     }
     if build.free_threaded {
-        availability(library, version, installed.is_some(), &mut judgement);
+        let is_there = installed != Installed::No;
+        availability(library, subject, is_there, &mut judgement);
     }
     judgement
 }
 
-fn sharing(library: &Library, judgement: &mut Judgement) {
-    let (verdict, reason) = match library.sharing.answer {
-        Sharing::Safe => (Verdict::Ok, "threads may share its objects"),
-        Sharing::ReadOnly => (
+fn sharing(library: &Library, subject: Subject<'_>, judgement: &mut Judgement) {
+    let fact = &library.sharing;
+    let answer = subject.answer(fact.since.as_ref(), fact.before, fact.answer);
+    let (verdict, reason) = match answer {
+        Some(Sharing::Safe) => (Verdict::Ok, "threads may share its objects"),
+        Some(Sharing::ReadOnly) => (
             Verdict::Ok,
             "threads may share its objects while nobody changes them",
         ),
-        Sharing::PerThread => (Verdict::Caution, "each thread needs objects of its own"),
-        Sharing::Unsafe => (
+        Some(Sharing::PerThread) => (Verdict::Caution, "each thread needs objects of its own"),
+        Some(Sharing::Unsafe) => (
             Verdict::Unsafe,
             "it keeps state of the whole process, which threads would change under each other",
         ),
-        Sharing::Unknown => (
+        Some(Sharing::Unknown) => (
             Verdict::Unknown,
             "nobody says whether threads may share its objects",
         ),
+        None => (
+            Verdict::Unknown,
+            "whether threads may share its objects depends on its version, which it does not say",
+        ),
     };
-    judgement.note(verdict, reason, library.sharing.note.as_ref());
-}
-
-/// What a version does to the GIL of a free-threaded build.
-fn answer(library: &Library, version: Option<&Version>) -> Gil {
-    let fact = &library.free_threading;
-    match (version, &fact.since) {
-        (Some(version), Some(since)) if version < since => fact.before,
-        _ => fact.answer,
+    let mut reason = reason.to_owned();
+    if let (Subject::Version(version), Some(since)) = (subject, &fact.since)
+        && version < since
+    {
+        let _ = write!(reason, " (not so from {since} on)");
     }
+    judgement.note(verdict, reason, fact.note.as_ref());
 }
 
-fn gil(library: &Library, version: Option<&Version>, judgement: &mut Judgement) {
+/// What it does to the GIL of a free-threaded build; `None` if that depends on a version nobody knows.
+fn answer(library: &Library, subject: Subject<'_>) -> Option<Gil> {
     let fact = &library.free_threading;
-    match answer(library, version) {
-        Gil::StaysOff => judgement.note(Verdict::Ok, "it leaves the GIL off", fact.note.as_ref()),
-        Gil::PurePython => judgement.note(
+    subject.answer(fact.since.as_ref(), fact.before, fact.answer)
+}
+
+fn gil(library: &Library, subject: Subject<'_>, judgement: &mut Judgement) {
+    let fact = &library.free_threading;
+    match answer(library, subject) {
+        Some(Gil::StaysOff) => {
+            judgement.note(Verdict::Ok, "it leaves the GIL off", fact.note.as_ref());
+        }
+        Some(Gil::PurePython) => judgement.note(
             Verdict::Ok,
             "it is Python code and leaves the GIL off",
             fact.note.as_ref(),
         ),
-        Gil::TurnedOn => {
-            judgement.turns_gil_on = true;
+        Some(Gil::TurnedOn) => {
             let mut reason = "importing it turns the GIL on for the whole process".to_owned();
             if let Some(since) = fact.since.as_ref().filter(|_| fact.answer == Gil::StaysOff) {
                 let _ = write!(reason, " (not from {since} on)");
             }
+            judgement.turns_gil_on = Some(reason.clone());
             judgement.note(Verdict::Caution, reason, fact.note.as_ref());
         }
         // Said by `availability`, for every profile.
-        Gil::NoBuild => {}
-        Gil::Unknown => {
+        Some(Gil::NoBuild) => {}
+        None => {
+            judgement.note(
+                Verdict::Unknown,
+                "what it does to the GIL depends on its version, which it does not say",
+                fact.note.as_ref(),
+            );
+        }
+        Some(Gil::Unknown) => {
             judgement.note(
                 Verdict::Unknown,
                 "nobody tried what it does to the GIL",
@@ -187,22 +224,30 @@ fn subinterpreter(library: &Library, build: &Build, judgement: &mut Judgement) {
 /// Whether there is anything of use to install on a free-threaded build.
 fn availability(
     library: &Library,
-    version: Option<&Version>,
-    installed: bool,
+    subject: Subject<'_>,
+    is_there: bool,
     judgement: &mut Judgement,
 ) {
     let fact = &library.free_threading;
-    if let (Some(version), Some(useless)) = (version, &fact.useless)
+    if let (Subject::Version(version), Some(useless)) = (subject, &fact.useless)
         && useless.contains(version)
     {
         let reason = format!("version {version} is only a stand-in on free-threaded Python");
         judgement.note(Verdict::Unsafe, reason, fact.note.as_ref());
         return;
     }
-    if answer(library, version) != Gil::NoBuild {
+    let answer = answer(library, subject);
+    let may_be_none = answer.is_none() && fact.before == Gil::NoBuild;
+    let may_be_useless = matches!(subject, Subject::Unversioned) && fact.useless.is_some();
+    if may_be_none || may_be_useless {
+        let reason = "whether there is a build of it for free-threaded Python depends on its version, which it does not say";
+        judgement.note(Verdict::Unknown, reason, None);
         return;
     }
-    let mut reason = if installed {
+    if answer != Some(Gil::NoBuild) {
+        return;
+    }
+    let mut reason = if is_there {
         "there is no build of this version for free-threaded Python, so what is installed was compiled from source or \
          is incomplete"
     } else {

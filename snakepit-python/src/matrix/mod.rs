@@ -15,9 +15,9 @@ use crate::profile::Profile;
 
 pub use facts::{
     Fact, Fork, ForkAfterImport, ForkAfterUse, FreeThreading, Gil, Library, ReleasesGil, Sharing,
-    SubInterpreters,
+    SharingFact, SubInterpreters,
 };
-pub use verdict::{Build, Judgement, Verdict};
+pub use verdict::{Build, Installed, Judgement, Verdict};
 
 static BUILTIN: LazyLock<Matrix> = LazyLock::new(|| {
     // A test reads the same file.
@@ -66,6 +66,15 @@ impl Matrix {
         self.libraries.get(*index)
     }
 
+    /// The part of a module's full name that a library is known by: `google.protobuf` of `google.protobuf.message`. The
+    /// first part if there is nothing known about it.
+    pub fn import_of<'m>(&self, module: &'m str) -> &'m str {
+        let ends = module.match_indices('.').map(|(index, _)| index);
+        let mut starts = ends.chain([module.len()]).map(|end| &module[..end]);
+        let known = starts.clone().find(|start| self.get(start).is_some());
+        known.or_else(|| starts.next()).unwrap_or(module)
+    }
+
     /// The names of every distribution, to ask an interpreter for.
     pub(crate) fn distributions(&self) -> impl Iterator<Item = &str> {
         let distributions = self.libraries.iter().flat_map(Library::distributions);
@@ -80,28 +89,28 @@ impl Matrix {
         }
     }
 
-    /// The version of a library that is installed at an interpreter. `library` is any of its names.
-    pub fn installed<'p>(&self, library: &str, probe: &'p Probe) -> Option<&'p str> {
-        let distributions = self.get(library)?.distributions();
+    /// What an interpreter says is installed there of a library. `library` is any of its names.
+    pub fn installed<'p>(&self, library: &str, probe: &'p Probe) -> Installed<'p> {
+        let distributions = self.get(library).map_or(&[][..], Library::distributions);
         let version = distributions
             .iter()
-            .find_map(|name| probe.libraries.get(name))?;
-        Some(version)
+            .find_map(|name| probe.libraries.get(name));
+        version.map_or(Installed::No, |version| Installed::Version(version))
     }
 
     /// Whether a library may be used under a profile, on a build of Python.
     ///
-    /// `library` is any of its names; `version` is the installed one, if it is known. A library nothing is known about is
-    /// [`Verdict::Unknown`]. Pure: looks at nothing but the facts.
+    /// `library` is any of its names. One nothing is known about is [`Verdict::Unknown`]. Pure: looks at nothing but the
+    /// facts.
     pub fn judge(
         &self,
         library: &str,
-        version: Option<&str>,
+        installed: Installed<'_>,
         profile: Profile,
         build: &Build,
     ) -> Judgement {
         match self.get(library) {
-            Some(library) => judge::judge(library, version, profile, build),
+            Some(library) => judge::judge(library, installed, profile, build),
             None => Judgement::unknown(library),
         }
     }

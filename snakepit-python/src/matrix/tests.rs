@@ -13,8 +13,12 @@ fn build(text: &str) -> Build {
 }
 
 fn judge(library: &str, version: &str, profile: Profile, python: &str) -> Judgement {
-    let version = Some(version).filter(|version| !version.is_empty());
-    Matrix::builtin().judge(library, version, profile, &build(python))
+    let installed = match version {
+        "" | "none" => Installed::No,
+        "unknown" => Installed::Unversioned,
+        version => Installed::Version(version),
+    };
+    Matrix::builtin().judge(library, installed, profile, &build(python))
 }
 
 #[test]
@@ -37,6 +41,24 @@ fn every_row_is_complete() {
         assert!(
             library.newest.is_some() || library.standard_library,
             "{name} has no version"
+        );
+        let sharing = &library.sharing;
+        let says_yes = |answer| matches!(answer, Sharing::Safe | Sharing::ReadOnly);
+        assert!(
+            !sharing.sources.is_empty() || !says_yes(sharing.answer),
+            "{name}: nobody is named who says that threads may share its objects"
+        );
+        assert!(!says_yes(sharing.before), "{name}: no row needs that");
+        assert!(
+            sharing
+                .sources
+                .iter()
+                .all(|source| source.starts_with("https://")),
+            "{name}: sharing cannot be measured"
+        );
+        assert!(
+            sharing.since.is_none() || sharing.answer != sharing.before,
+            "{name}: nothing changed in `since`"
         );
         let fact = &library.free_threading;
         assert!(
@@ -130,6 +152,19 @@ fn a_library_is_known_by_all_its_names() {
 }
 
 #[test]
+fn a_module_belongs_to_a_library() {
+    for (module, expected) in [
+        ("numpy", "numpy"),
+        ("numpy.linalg.lapack", "numpy"),
+        ("google.protobuf.message", "google.protobuf"),
+        ("google.cloud.storage", "google"),
+        ("left_pad.core", "left_pad"),
+    ] {
+        assert_eq!(Matrix::builtin().import_of(module), expected);
+    }
+}
+
+#[test]
 fn a_library_nobody_knows_is_never_ok() {
     for profile in Profile::ALL {
         let judgement = judge("left-pad", "1.0", profile, "3.14.0t");
@@ -143,7 +178,16 @@ const VERDICTS: &str = "\
 numpy        2.5.5       thread      3.14.7t ok      leaves the GIL off
 numpy        2.10.0      thread      3.14.7t ok      leaves the GIL off
 numpy        2.3.2rc1    thread      3.14.7t caution there is from 2.3.2 on
-numpy        -           thread      3.14.7t ok      leaves the GIL off
+numpy        none        thread      3.14.7t ok      leaves the GIL off
+numpy        unknown     thread      3.14.7t unknown depends on its version
+numpy        unknown     thread      3.14.7  ok      lets other threads run
+numpy        unknown     process     3.14.7t unknown depends on its version
+polars       unknown     process     3.14.7t caution depends on its version
+xgboost      3.4.1       thread      3.14.7  ok      while nobody changes them
+xgboost      1.3.3       thread      3.14.7  caution objects of its own (not so from 1.4 on)
+xgboost      unknown     thread      3.14.7  unknown whether threads may share its objects depends
+regex        2026.11.15  thread      3.14.7t caution objects of its own
+lxml         unknown     thread      3.14.7t caution what it does to the GIL depends on its version
 numpy        banana      thread      3.14.7t unknown no version
 numpy        1.20.0      thread      3.14.7  ok      lets other threads run
 numpy        2.5.5       interpreter 3.14.7  unsafe  does not work in a sub-interpreter
@@ -163,7 +207,7 @@ pandas       3.1.1       thread      3.11.7  caution objects of its own
 orjson       3.13.0      thread      3.11.7  caution threads take turns
 sklearn      1.9.1       process     3.11.7  caution compute in `setup`
 torch        2.15.0      process     3.11.7  unknown nobody tried to fork
-sqlite3      -           thread      3.14.7t caution objects of its own
+sqlite3      unknown     thread      3.14.7t caution objects of its own
 ";
 
 #[test]
@@ -174,7 +218,7 @@ fn verdicts_depend_on_library_version_profile_and_build() {
         let (library, version, profile, python, verdict) = (next(), next(), next(), next(), next());
         let reason = words.collect::<Vec<_>>().join(" ");
         let profile = profile.parse().unwrap();
-        let judgement = judge(library, version.trim_matches('-'), profile, python);
+        let judgement = judge(library, version, profile, python);
         let reasons = judgement.reasons.join("; ");
         assert_eq!(judgement.verdict.to_string(), verdict, "{line}: {reasons}");
         assert!(reasons.contains(&reason), "{line}: {reasons}");
@@ -183,9 +227,11 @@ fn verdicts_depend_on_library_version_profile_and_build() {
 
 #[test]
 fn only_what_turns_the_gil_on_is_marked_so() {
-    assert!(judge("lxml", "6.1.3", Profile::Thread, "3.14.7t").turns_gil_on);
-    assert!(!judge("lxml", "6.1.3", Profile::Thread, "3.14.7").turns_gil_on);
-    assert!(!judge("lxml", "7.1", Profile::Thread, "3.14.7t").turns_gil_on);
+    let turns_on = |version, python| judge("lxml", version, Profile::Thread, python).turns_gil_on;
+    assert!(turns_on("6.1.3", "3.14.7t").is_some_and(|reason| reason.contains("GIL on")));
+    assert_eq!(turns_on("6.1.3", "3.14.7"), None);
+    assert_eq!(turns_on("7.1", "3.14.7t"), None);
+    assert_eq!(turns_on("unknown", "3.14.7t"), None);
 }
 
 fn report(module: &str, outcome: ImportOutcome) -> ImportReport {
@@ -196,7 +242,7 @@ fn report(module: &str, outcome: ImportOutcome) -> ImportReport {
 }
 
 #[test]
-fn what_was_tried_outweighs_what_was_known() {
+fn what_was_tried_makes_a_verdict_worse_and_never_better() {
     let known = || judge("numpy", "2.5.5", Profile::Thread, "3.14.7t");
     let imported = || report("numpy", ImportOutcome::Imported);
     assert_eq!(
@@ -209,7 +255,7 @@ fn what_was_tried_outweighs_what_was_known() {
         ..imported()
     };
     let judgement = known().with_report(&turned_on, Profile::Thread);
-    assert!(judgement.turns_gil_on && judgement.verdict == Verdict::Caution);
+    assert!(judgement.turns_gil_on.is_some() && judgement.verdict == Verdict::Caution);
     let forked = ImportReport {
         fork: SubCheck::Hangs,
         ..imported()
@@ -242,12 +288,28 @@ fn what_was_tried_outweighs_what_was_known() {
         known().with_report(&absent, Profile::Thread).verdict,
         Verdict::Unknown
     );
+    for part in ["google", "google.protobuf"] {
+        let absent = report("google.protobuf.message", missing(part));
+        let judgement = judge("protobuf", "none", Profile::Process, "3.14.7");
+        let judgement = judgement.with_report(&absent, Profile::Process);
+        assert_eq!(judgement.verdict, Verdict::Unknown, "{judgement:?}");
+    }
     let broken = report("numpy", missing("other"));
     assert_eq!(
         known().with_report(&broken, Profile::Thread).verdict,
         Verdict::Unsafe
     );
-    // That an import went well does not make a library known.
+    // That an import went well proves nothing.
+    let known = judge("lxml", "6.1.3", Profile::Thread, "3.14.7t");
+    let stayed_off = ImportReport {
+        gil_before: Some(false),
+        gil_after: Some(false),
+        ..report("lxml", ImportOutcome::Imported)
+    };
+    assert_eq!(
+        known.clone().with_report(&stayed_off, Profile::Thread),
+        known
+    );
     let unknown = judge("left-pad", "", Profile::Thread, "3.14.7t");
     assert_eq!(
         unknown.with_report(&imported(), Profile::Thread).verdict,
@@ -264,6 +326,17 @@ fn a_text_that_is_no_matrix_says_where() {
         error.contains("sharnig") && error.contains("line 2"),
         "{error}"
     );
+}
+
+#[test]
+fn the_reason_that_decides_is_the_worst_one() {
+    let reason = |library, version| {
+        let judgement = judge(library, version, Profile::Thread, "3.14.7t");
+        judgement.decisive_reason().unwrap().to_owned()
+    };
+    assert!(reason("polars", "0.0.0").contains("stand-in"));
+    assert!(reason("numpy", "2.3.1").contains("no build of this version"));
+    assert!(reason("numpy", "2.5.5").contains("may share"));
 }
 
 #[test]

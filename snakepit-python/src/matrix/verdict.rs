@@ -3,6 +3,7 @@
 use pep440_rs::Version;
 use serde::Serialize;
 
+use super::facts::Library;
 use crate::imports::{ImportOutcome, ImportReport, SubCheck};
 use crate::probe::Probe;
 use crate::profile::Profile;
@@ -37,6 +38,24 @@ impl From<&Probe> for Build {
             free_threaded: probe.free_threaded_build,
             gil_enabled: probe.gil_enabled,
         }
+    }
+}
+
+/// What is known of the library that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed<'a> {
+    /// None: the question is about the newest one, which an installer would choose.
+    No,
+    /// One of an unknown version. What depends on the version is unknown too.
+    Unversioned,
+    /// This version.
+    Version(&'a str),
+}
+
+impl<'a> Installed<'a> {
+    /// Of a library that was imported, which may not say its version.
+    pub fn imported(version: Option<&'a str>) -> Self {
+        version.map_or(Self::Unversioned, Self::Version)
     }
 }
 
@@ -81,11 +100,28 @@ pub struct Judgement {
     pub advice: Option<String>,
     /// When the facts behind it were checked: year, month, day.
     pub checked: Option<String>,
-    /// Importing it is known to turn the GIL of this build on.
-    pub turns_gil_on: bool,
+    /// How importing it turns the GIL of this build on, if it is known to. One of the reasons.
+    pub turns_gil_on: Option<String>,
+    /// Which of the reasons was the first to come to the verdict.
+    #[serde(skip)]
+    decisive: usize,
 }
 
 impl Judgement {
+    /// Nothing has been said about it yet.
+    pub(super) fn new(library: &Library, version: Option<&str>) -> Self {
+        Self {
+            library: library.name.clone(),
+            version: version.map(str::to_owned),
+            verdict: Verdict::Ok,
+            reasons: Vec::new(),
+            advice: Some(library.advice.clone()),
+            checked: Some(library.checked.clone()),
+            turns_gil_on: None,
+            decisive: 0,
+        }
+    }
+
     pub(super) fn unknown(library: &str) -> Self {
         Self {
             library: library.to_owned(),
@@ -96,11 +132,18 @@ impl Judgement {
                 "see what it does with `snakepit python compat --probe {library}`"
             )),
             checked: None,
-            turns_gil_on: false,
+            turns_gil_on: None,
+            decisive: 0,
         }
     }
 
-    /// With what happened when it was really imported, which outweighs what was known.
+    /// The reason that made the verdict what it is.
+    pub fn decisive_reason(&self) -> Option<&str> {
+        self.reasons.get(self.decisive).map(String::as_str)
+    }
+
+    /// With what happened when it was really imported. That can make the verdict worse and never better: that one import
+    /// went well proves nothing about threads, other builds or other uses.
     pub fn with_report(mut self, report: &ImportReport, profile: Profile) -> Self {
         match &report.outcome {
             ImportOutcome::Imported => {}
@@ -126,11 +169,9 @@ impl Judgement {
         }
         let (verdict, reason) = match profile {
             Profile::Thread if report.turned_gil_on() => {
-                self.turns_gil_on = true;
-                (
-                    Verdict::Caution,
-                    "tried here, it turns the GIL on for the whole process",
-                )
+                let reason = "tried here, it turns the GIL on for the whole process";
+                self.turns_gil_on = Some(reason.to_owned());
+                (Verdict::Caution, reason)
             }
             Profile::Process if !matches!(report.fork, SubCheck::Works | SubCheck::NotTried) => {
                 (Verdict::Unsafe, "tried here, it does not survive a fork")
@@ -159,7 +200,10 @@ impl Judgement {
         reason: impl Into<String>,
         note: Option<&String>,
     ) {
-        self.verdict = self.verdict.max(verdict);
+        if verdict > self.verdict {
+            self.verdict = verdict;
+            self.decisive = self.reasons.len();
+        }
         let mut reason = reason.into();
         if let Some(note) = note {
             reason = format!("{reason}; {note}");
@@ -170,6 +214,9 @@ impl Judgement {
 
 /// Whether an import failed because the module itself is not there, and not one that it needs.
 fn is_missing(error: &str, module: &str) -> bool {
-    let top = module.split('.').next().unwrap_or_default();
-    error == format!("ModuleNotFoundError: No module named '{top}'")
+    // Of `google.protobuf` either part may be missing: other libraries bring `google` too.
+    let missing = error.strip_prefix("ModuleNotFoundError: No module named '");
+    let missing = missing.and_then(|rest| rest.strip_suffix('\''));
+    let rest = missing.and_then(|missing| module.strip_prefix(missing));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

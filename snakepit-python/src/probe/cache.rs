@@ -1,4 +1,4 @@
-//! Remembers what interpreters said, until something they said may have changed. A cache that fails is no cache.
+//! Remembers what interpreters said, until it may be something else. A cache that fails is no cache.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,11 @@ use super::Probe;
 use crate::environment::Environment;
 
 /// Entries of another form are as good as none.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
+/// One that hung may have been waiting for something that is there now.
+const HUNG_FOR: Duration = Duration::from_secs(60);
+/// Of interpreters nobody has asked for in that time entries are removed, those of virtual environments long gone as well.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Variables that change what an interpreter finds or does.
 const VARIABLES: [&str; 7] = [
@@ -42,12 +47,21 @@ pub(super) struct Question {
     variables: BTreeMap<String, String>,
 }
 
+/// What is remembered of an interpreter.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// It said this.
+    Said(Box<Probe>),
+    /// It took longer than this.
+    Hung(Duration),
+}
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     question: Question,
-    /// The interpreter, its settings, and each folder it imports from.
+    /// The interpreter, its settings, and each folder it imports from, or would if it were there.
     stamps: BTreeMap<PathBuf, Option<Stamp>>,
-    probe: Probe,
+    answer: Answer,
 }
 
 /// Changes when a file is replaced, or a file is added to or removed from a folder.
@@ -79,27 +93,37 @@ impl Cache {
         Some(Self { folder })
     }
 
-    /// What the interpreter said the last time, if it would say so again.
-    pub(super) fn get(&self, question: &Question) -> Option<Probe> {
-        let text = fs::read(self.file(question)).ok()?;
+    /// What the interpreter did the last time, if it would do so again.
+    pub(super) fn get(&self, question: &Question) -> Option<Answer> {
+        let file = self.file(question);
+        let text = fs::read(&file).ok()?;
         let entry: Entry = serde_json::from_slice(&text).ok()?;
+        if matches!(entry.answer, Answer::Hung(_)) && age(&file)? > HUNG_FOR {
+            return None;
+        }
         let current = |(path, stamp): (&PathBuf, &Option<Stamp>)| Stamp::of(path) == *stamp;
         let holds = entry.question == *question && entry.stamps.iter().all(current);
-        holds.then_some(entry.probe)
+        holds.then_some(entry.answer)
     }
 
-    /// Remembers what it said. Not being able to is no failure: it will be asked again.
-    pub(super) fn put(&self, question: Question, path: &Path, probe: &Probe) {
+    /// Remembers what it did. Not being able to is no failure: it will be asked again.
+    pub(super) fn put(&self, question: Question, path: &Path, answer: Answer) {
         let file = self.file(&question);
         let settings = path
             .parent()
             .and_then(Path::parent)
             .map(|root| root.join("pyvenv.cfg"));
-        let read = [path.to_owned(), probe.executable.clone()]
-            .into_iter()
-            .chain(settings);
-        let stamps = read
-            .chain(probe.import_folders.iter().cloned())
+        let said = match &answer {
+            Answer::Said(probe) => Some(probe),
+            Answer::Hung(_) => None,
+        };
+        let said = said.into_iter().flat_map(|probe| {
+            let folders = probe.import_folders.iter().chain(&probe.absent_folders);
+            std::iter::once(&probe.executable).chain(folders)
+        });
+        let stamps = std::iter::once(path.to_owned())
+            .chain(settings)
+            .chain(said.cloned())
             .map(|path| {
                 let stamp = Stamp::of(&path);
                 (path, stamp)
@@ -108,15 +132,25 @@ impl Cache {
         let entry = Entry {
             question,
             stamps,
-            probe: probe.clone(),
+            answer,
         };
         let _ = self.write(&file, &entry);
+        self.prune();
     }
 
     fn file(&self, question: &Question) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         question.hash(&mut hasher);
         self.folder.join(format!("{:016x}.json", hasher.finish()))
+    }
+
+    /// Removes what was written long ago. That of an interpreter in use is written again at its next start.
+    fn prune(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        for old in paths.filter(|path| age(path).is_some_and(|age| age > KEPT_FOR)) {
+            let _ = fs::remove_file(old);
+        }
     }
 
     /// Nobody sees half an entry, and nobody else reads or writes one.
@@ -131,6 +165,11 @@ impl Cache {
         new.persist(file).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// For how long a file is as it is; `None` if its time lies ahead of the clock.
+fn age(file: &Path) -> Option<Duration> {
+    file.metadata().ok()?.modified().ok()?.elapsed().ok()
 }
 
 pub(super) fn question(path: &Path, environment: &Environment, asked: &str) -> Question {

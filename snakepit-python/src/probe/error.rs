@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use pep440_rs::Version;
 
-/// Why an interpreter did not say what it is. Reads on from its path: "did not answer within 10 s".
+/// Why an interpreter did not say what it is. Reads on from its path: "did not answer within 5 s".
 #[derive(Clone, Debug)]
 pub struct ProbeError {
     path: PathBuf,
     kind: ProbeErrorKind,
     stderr: String,
+    remembered: bool,
 }
 
 /// The kinds of [`ProbeError`].
@@ -40,6 +41,7 @@ impl ProbeError {
             path,
             kind,
             stderr: String::new(),
+            remembered: false,
         }
     }
 
@@ -47,6 +49,12 @@ impl ProbeError {
         String::from_utf8_lossy(stderr)
             .trim()
             .clone_into(&mut self.stderr);
+        self
+    }
+
+    /// It was not run: this is what it did the last time.
+    pub(crate) fn remembered(mut self) -> Self {
+        self.remembered = true;
         self
     }
 
@@ -88,7 +96,11 @@ impl fmt::Display for ProbeError {
         match &self.kind {
             ProbeErrorKind::Start(error) => write!(f, "does not start: {error}"),
             ProbeErrorKind::TimedOut(after) => {
-                write!(f, "did not say what it is within {} s", after.as_secs_f32())
+                write!(f, "did not say what it is within {} s", after.as_secs_f32())?;
+                if self.remembered {
+                    f.write_str(" when it was run less than a minute ago")?;
+                }
+                Ok(())
             }
             ProbeErrorKind::Exited(how) => {
                 write!(f, "ended with {how} instead of saying what it is")?;

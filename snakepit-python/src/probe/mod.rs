@@ -3,8 +3,6 @@
 mod cache;
 mod cpu;
 mod error;
-#[cfg(test)]
-mod tests {}
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use cpu::Cpu;
 pub use error::{ProbeError, ProbeErrorKind};
 
-use cache::Cache;
+use cache::{Answer, Cache};
 
 use crate::environment::Environment;
 use crate::matrix::Matrix;
@@ -28,7 +26,7 @@ const SCRIPT: &str = include_str!("probe.py");
 /// Stands before the answer; a `sitecustomize` may print things of its own.
 const MARKER: &str = "snakepit-probe:";
 /// An interpreter starts in 10 to 100 ms; this is for one on a cold disk of a busy machine.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// What an interpreter says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +63,9 @@ pub struct Probe {
     pub libraries: BTreeMap<String, String>,
     /// The folders it imports from.
     pub import_folders: Vec<PathBuf>,
+    /// The folders it would import from if they were there, such as the user's own.
+    #[serde(default)]
+    pub absent_folders: Vec<PathBuf>,
 }
 
 /// A C library.
@@ -87,7 +88,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Runs them with the variables of this environment, and no longer than 10 s each.
+    /// Runs them with the variables of this environment, and no longer than 5 s each.
     pub fn new(environment: Environment) -> Self {
         let cache = Cache::of(&environment);
         Self {
@@ -139,6 +140,9 @@ impl Prober {
     /// As [`probe`](Self::probe), or what it said the last time if nothing it depends on has changed since: the
     /// interpreter's file, and the folders it imports from (so that installing a library counts).
     ///
+    /// One that hung is not run again for a minute, unless it now gets more time or was changed: many things ask for every
+    /// interpreter there is, and none should wait for the same one again.
+    ///
     /// Answers are kept in `$XDG_CACHE_HOME/snakepit/probes`; without a place to keep them everything is asked again.
     /// What scripts that only stand for an interpreter say (pyenv's shims) is not kept: it depends on where one is.
     ///
@@ -153,15 +157,27 @@ impl Prober {
             return self.probe(path);
         };
         let question = cache::question(path, &self.environment, &asked());
-        if let Some(probe) = cache.get(&question) {
-            let cpu = Cpu::of_this_process();
-            return new_enough(path, Probe { cpu, ..probe });
+        match cache.get(&question) {
+            Some(Answer::Said(probe)) => {
+                let cpu = Cpu::of_this_process();
+                return new_enough(path, Probe { cpu, ..*probe });
+            }
+            Some(Answer::Hung(limit)) if limit >= self.time_limit => {
+                return Err(ProbeError::new(path, ProbeErrorKind::TimedOut(limit)).remembered());
+            }
+            Some(Answer::Hung(_)) | None => {}
         }
-        let probe = self.ask(path)?;
-        if is_itself(path, &probe) {
-            cache.put(question, path, &probe);
+        let asked = self.ask(path);
+        match &asked {
+            Ok(probe) if is_itself(path, probe) => {
+                cache.put(question, path, Answer::Said(Box::new(probe.clone())));
+            }
+            Err(error) if matches!(error.kind(), ProbeErrorKind::TimedOut(_)) => {
+                cache.put(question, path, Answer::Hung(self.time_limit));
+            }
+            _ => {}
         }
-        new_enough(path, probe)
+        new_enough(path, asked?)
     }
 
     /// What an interpreter of whatever age says of itself.
@@ -205,28 +221,6 @@ impl Prober {
         }
         process::run(&mut command, limit, self.stop.as_ref())
     }
-}
-
-/// Runs the interpreter at `path` as this process would, and returns what it says of itself.
-///
-/// # Errors
-/// As [`Prober::probe`].
-///
-/// # Blocking
-/// As [`Prober::probe`].
-pub fn probe(path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
-    Prober::of_this_process().probe(path)
-}
-
-/// As [`probe()`], or what it said the last time: see [`Prober::probe_cached`].
-///
-/// # Errors
-/// As [`Prober::probe`].
-///
-/// # Blocking
-/// As [`Prober::probe_cached`].
-pub fn probe_cached(path: impl AsRef<Path>) -> Result<Probe, ProbeError> {
-    Prober::of_this_process().probe_cached(path)
 }
 
 /// Whether the interpreter is the file that was run, and not another that it led to.

@@ -63,6 +63,19 @@ def installed(names):
     return found
 
 
+def absent_folders():
+    """Where it would import from, were there such folders: an installer makes the user's own with the first library."""
+    folders = list(sys.path)
+    try:
+        import site
+
+        if site.ENABLE_USER_SITE:
+            folders.append(site.getusersitepackages())
+    except (ImportError, AttributeError):
+        pass
+    return [folder for folder in folders if folder and not os.path.exists(folder)]
+
+
 def main(marker, names):
     """Collects the facts and prints them."""
     import sysconfig
@@ -84,6 +97,7 @@ def main(marker, names):
         "libc": libc(),
         "libraries": installed(names) if sys.version_info >= (3, 8) else {},
         "import_folders": [folder for folder in sys.path if os.path.isdir(folder)],
+        "absent_folders": absent_folders(),
     }
     # Past whatever a `sitecustomize` has made of `sys.stdout`.
     os.write(1, ("\n" + marker + json.dumps(facts) + "\n").encode("ascii"))

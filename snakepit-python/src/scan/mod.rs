@@ -1,9 +1,11 @@
 //! What an adapter's file says without being run: what it imports, and whether it declares itself thread-safe.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::Matrix;
 use crate::probe::Prober;
 use crate::process::{self, Ended};
 
@@ -15,8 +17,8 @@ const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AdapterFacts {
-    /// The modules it imports, wherever in the file, by the first part of their names; without those of the standard
-    /// library and those that lie beside it.
+    /// The libraries it imports, wherever in the file: the first part of their modules' names, or as much of it as the
+    /// [`Matrix`] knows a library by (`google.protobuf`). Without those of the standard library and those beside it.
     pub imports: Vec<String>,
     /// The modules beside it that it imports, which were not looked into.
     #[serde(default)]
@@ -72,10 +74,7 @@ pub fn scan(
     adapter: &str,
     folder: &Path,
 ) -> Result<AdapterFacts, ScanError> {
-    let (place, class) = match adapter.rsplit_once(':') {
-        Some((place, class)) if !class.contains('/') => (place, class),
-        _ => (adapter, ""),
-    };
+    let (place, class) = split(adapter);
     let file = file_of(place, folder).ok_or_else(|| ScanError::NoFile(adapter.to_owned()))?;
     let failed = |problem: String| ScanError::Interpreter {
         python: python.to_owned(),
@@ -102,9 +101,20 @@ pub fn scan(
         }));
     };
     match serde_json::from_str(answer) {
-        Ok(Answer::Facts(facts)) => Ok(facts),
+        Ok(Answer::Facts(facts)) => Ok(facts.by_library()),
         Ok(Answer::Error(message)) => Err(ScanError::Syntax(message)),
         Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+impl AdapterFacts {
+    /// With libraries instead of all their modules.
+    fn by_library(mut self) -> Self {
+        let matrix = Matrix::builtin();
+        let libraries = self.imports.iter().map(|name| matrix.import_of(name));
+        let libraries: BTreeSet<String> = libraries.map(str::to_owned).collect();
+        self.imports = libraries.into_iter().collect();
+        self
     }
 }
 
@@ -115,12 +125,23 @@ enum Answer {
     Error(String),
 }
 
+/// The place of an adapter and its class, which may be empty.
+fn split(adapter: &str) -> (&str, &str) {
+    match adapter.rsplit_once(':') {
+        Some((place, class)) if !class.contains('/') => (place, class),
+        _ => (adapter, ""),
+    }
+}
+
+/// Whether an adapter is named by a path, and not by the name of a module.
+pub fn names_a_file(adapter: &str) -> bool {
+    let (place, _class) = split(adapter);
+    let kind = Path::new(place).extension();
+    place.contains('/') || kind.is_some_and(|kind| kind == "py")
+}
+
 fn file_of(place: &str, folder: &Path) -> Option<PathBuf> {
-    let is_path = place.contains('/')
-        || Path::new(place)
-            .extension()
-            .is_some_and(|kind| kind == "py");
-    let candidates = if is_path {
+    let candidates = if names_a_file(place) {
         vec![folder.join(place)]
     } else {
         let module = folder.join(place.replace('.', "/"));

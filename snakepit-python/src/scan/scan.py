@@ -10,14 +10,20 @@ import sys
 
 
 def imported(tree):
-    """The first part of the name of every module imported, wherever in the file."""
+    """The full name of every module imported, wherever in the file; what is imported from one counts as one too."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names.update(alias.name.split(".")[0] for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.split(".")[0])
+            # Whether `protobuf` of `from google import protobuf` is a module cannot be seen here.
+            names.update("%s.%s" % (node.module, alias.name) for alias in node.names)
     return names
+
+
+def top(name):
+    """The first part of a module's name."""
+    return name.partition(".")[0]
 
 
 def declared(body):
@@ -37,21 +43,75 @@ def declared(body):
     return value
 
 
-def of_class(node):
-    """What a class says, by itself or by being a `ThreadSafeAdapter`."""
-    own = declared(node.body)
-    if own is not None:
-        return own
-    bases = [getattr(base, "attr", getattr(base, "id", "")) for base in node.bases]
-    return True if "ThreadSafeAdapter" in bases else None
+def name_of(node):
+    """The last part of the name an expression uses or calls: `tool` of `@snakepit_bridge.tool("name")`."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    return getattr(node, "attr", getattr(node, "id", ""))
+
+
+class Classes:
+    """The classes of a file: which of them the bridge would take for the adapter, and what they declare."""
+
+    def __init__(self, tree):
+        self.found = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        self.names = {"tool": "tool", "BaseAdapter": "BaseAdapter"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "snakepit_bridge":
+                self.names.update((alias.asname, alias.name) for alias in node.names if alias.asname)
+
+    def family(self, name):
+        """A class and those it inherits from, as far as they are in this file."""
+        family = []
+        waiting = [name]
+        while waiting:
+            name = waiting.pop(0)
+            if name in self.found and name not in family:
+                family.append(name)
+                waiting[:0] = [name_of(base) for base in self.found[name].bases]
+        return [self.found[name] for name in family]
+
+    def bases(self, name):
+        """The names of all it inherits from, by the bridge's own names for them."""
+        bases = [name_of(base) for node in self.family(name) for base in node.bases]
+        return [self.names.get(base, base) for base in bases]
+
+    def has_tools(self, name):
+        """Whether a method is marked as a tool."""
+        methods = [node for owner in self.family(name) for node in owner.body]
+        marks = [name_of(mark) for method in methods for mark in getattr(method, "decorator_list", [])]
+        return any(self.names.get(mark) == "tool" for mark in marks)
+
+    def candidates(self):
+        """Those the bridge may take when nobody names one: its only adapter, or its only class with tools.
+
+        A class whose base is defined elsewhere may be either. Without any of them the module is the adapter.
+        """
+        adapters = [name for name in self.found if "BaseAdapter" in self.bases(name)]
+        if len(adapters) == 1:
+            return adapters
+        with_tools = [name for name in self.found if self.has_tools(name)]
+        if len(with_tools) == 1:
+            return with_tools
+        if adapters or with_tools:
+            return []
+        return [name for name in self.found if any(base not in self.found for base in self.bases(name))]
+
+    def declares(self, name):
+        """What a class says, by itself or by what it inherits from."""
+        said = [declared(node.body) for node in self.family(name)]
+        return next((value for value in said if value is not None), None)
 
 
 def thread_safe(tree, wanted):
-    """What the adapter says: the class that is meant; else one `False` outweighs any `True`."""
-    classes = {node.name: of_class(node) for node in tree.body if isinstance(node, ast.ClassDef)}
-    said = [classes.get(wanted)] if wanted else list(classes.values())
-    said = [value for value in said if value is not None]
-    return all(said) if said else declared(tree.body)
+    """What the adapter says: its class, or else its module. If several may be the adapter, all have to say so."""
+    classes = Classes(tree)
+    of_module = declared(tree.body)
+    said = [classes.declares(name) for name in ([wanted] if wanted else classes.candidates())]
+    said = [of_module if value is None else value for value in said] or [of_module]
+    if False in said:
+        return False
+    return None if None in said else True
 
 
 def is_standard(name):
@@ -80,10 +140,10 @@ def main(marker, file, wanted):
         print(marker + json.dumps({"error": "%s: %s" % (type(error).__name__, error)}))
         return
     folder = os.path.dirname(os.path.abspath(file))
-    names = sorted(name for name in imported(tree) if not is_standard(name) and name != "snakepit_bridge")
+    names = sorted(name for name in imported(tree) if not is_standard(top(name)) and top(name) != "snakepit_bridge")
     facts = {
-        "imports": [name for name in names if not is_beside(name, folder)],
-        "local_imports": [name for name in names if is_beside(name, folder)],
+        "imports": [name for name in names if not is_beside(top(name), folder)],
+        "local_imports": sorted({top(name) for name in names if is_beside(top(name), folder)}),
         "thread_safe": thread_safe(tree, wanted),
     }
     print(marker + json.dumps({"facts": facts}))

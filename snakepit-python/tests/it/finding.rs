@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use snakepit_python::{Finder, Profile, Provenance, Reason, Request, Stop};
+use snakepit_python::{Environment, Finder, Profile, Provenance, Reason, Request, Stop};
 
 use crate::support::{Place, python, virtual_environment};
 
@@ -154,6 +154,17 @@ fn a_choice_reads_the_adapter_in_the_first_folder_that_has_it() {
         reasons.contains("no file of the adapter `absent`"),
         "{reasons}"
     );
+}
+
+#[test]
+fn what_is_found_does_not_depend_on_where_one_is() {
+    let finder = Finder::new(Environment::empty(""));
+    let error = finder.find(&request("./gone/python")).unwrap_err();
+    let [tried] = error.tried() else {
+        panic!("{error:?}");
+    };
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(tried.path, here.join("gone/python"));
 }
 
 #[test]

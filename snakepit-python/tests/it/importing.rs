@@ -1,8 +1,11 @@
 //! What imports do, each in a process of its own: good ones, and the worst.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use snakepit_python::{ImportOutcome, ImportReport, Prober, SubCheck, import_probe};
 
-use crate::support::{BOUND, Place, SOON, python};
+use crate::support::{BOUND, Place, SOON, environment_with_numpy, python, skipped};
 
 fn imported(place: &Place, module: &str, text: &str) -> ImportReport {
     imported_within(place, module, text, BOUND)
@@ -89,7 +92,8 @@ fn threads_it_starts_are_named() {
 fn a_fork_it_does_not_survive_is_noticed() {
     let place = Place::new();
     let text = "import os, threading\nos.register_at_fork(after_in_child=threading.Event().wait)\n";
-    let report = imported_within(&place, "forks", text, SOON * 9);
+    // A third of it is for the fork; the rest leaves room for a busy machine.
+    let report = imported_within(&place, "forks", text, SOON * 40);
     assert_eq!(report.fork, SubCheck::Hangs, "{report:?}");
     let text = "import os\nos.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), 11))\n";
     let report = imported(&place, "dies", text);
@@ -100,19 +104,44 @@ fn a_fork_it_does_not_survive_is_noticed() {
 }
 
 #[test]
+fn a_fork_that_hangs_ends_with_whoever_tries_it() {
+    let place = Place::new();
+    let text = "import os, threading\n\
+                def hang():\n    os.write(1, b'hangs\\n')\n    threading.Event().wait()\n\
+                os.register_at_fork(after_in_child=hang)\n";
+    place.write("path/forks.py", text);
+    let environment = place.environment().with("PYTHONPATH", place.path("path"));
+    let script = include_str!("../../src/imports/imports.py");
+    let mut running = Command::new(python())
+        .args(["-c", script, "marker:", "import", "forks", "1000"])
+        .env_clear()
+        .envs(environment.variables())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(running.stdout.take().unwrap());
+    assert!(stdout.lines().any(|line| line.unwrap() == "hangs"));
+    // As when the command is killed, which leaves it no time for anything. The place looks for what is left.
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
 fn what_refuses_a_sub_interpreter_is_noticed() {
     let place = Place::new();
-    if !place.prober().probe(python()).unwrap().subinterpreters {
-        return;
+    let prober = place.prober();
+    let Some(python) = environment_with_numpy() else {
+        return skipped("no libraries; set SNAKEPIT_TEST_ENVIRONMENT");
+    };
+    if !prober.probe(&python).unwrap().subinterpreters {
+        return skipped("no sub-interpreters before Python 3.14");
     }
-    // A module of the standard library that does refuse.
-    let report = imported(&place, "refuses", "import _testsinglephase\n");
-    if report.outcome == ImportOutcome::Imported {
-        assert!(
-            matches!(report.subinterpreter, SubCheck::Fails(_)),
-            "{report:?}"
-        );
-    }
+    let report = import_probe(&prober, &python, "numpy", BOUND);
+    assert_eq!(report.outcome, ImportOutcome::Imported);
+    assert!(
+        matches!(report.subinterpreter, SubCheck::Fails(_)),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! What an interpreter says of itself, and what becomes of those that say nothing.
 
 use std::fs;
-use std::io::Write as _;
 use std::process::Command;
 use std::thread;
 
 use snakepit_python::{ProbeErrorKind, Stop};
 
-use crate::support::{Place, SOON, prints, python, site_packages, virtual_environment};
+use crate::support::{Place, SOON, prints, python, site_packages, skipped, virtual_environment};
 
 #[test]
 fn the_facts_are_those_of_the_interpreter() {
@@ -170,9 +169,7 @@ fn each_way_of_not_answering_has_its_error() {
 #[test]
 fn one_that_is_too_old_says_so() {
     let Some(old) = std::env::var_os("SNAKEPIT_TEST_OLD_PYTHON") else {
-        let skipped = "skipped: no interpreter older than 3.8; set SNAKEPIT_TEST_OLD_PYTHON\n";
-        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
-        return;
+        return skipped("no interpreter older than 3.8; set SNAKEPIT_TEST_OLD_PYTHON");
     };
     let place = Place::new();
     let error = place.prober().probe(old).unwrap_err();

@@ -15,6 +15,8 @@ fn imports_and_declarations_are_read_and_nothing_is_run() {
     let text = "\
 import os, numpy.linalg as la
 from PIL import Image
+from google import protobuf
+from google.cloud import storage
 from . import beside
 from snakepit_bridge import tool
 import helpers
@@ -26,27 +28,77 @@ def late():
 class Good:
     __thread_safe__ = True
 
-class Bad:
+class Bad(Good):
     __thread_safe__: bool = False
 
-class Base(snakepit_bridge.ThreadSafeAdapter): ...
+class Heir(Good): ...
 
 class Silent: ...
 ";
     place.write("adapter.py", text);
     for (class, expected) in [
-        ("adapter.py", Some(false)),
+        ("adapter.py", None),
         ("./adapter.py:Good", Some(true)),
         ("adapter:Bad", Some(false)),
-        ("adapter:Base", Some(true)),
+        ("adapter:Heir", Some(true)),
         ("adapter:Silent", None),
     ] {
         let facts = scanned(&place, class).unwrap();
         assert_eq!(facts.thread_safe, expected, "{class}");
-        assert_eq!(facts.imports, ["PIL", "lxml", "numpy"]);
+        let libraries = ["PIL", "google", "google.protobuf", "lxml", "numpy"];
+        assert_eq!(facts.imports, libraries);
         assert_eq!(facts.local_imports, ["helpers"]);
     }
     assert!(!place.path("ran").exists());
+}
+
+#[test]
+fn without_a_name_the_class_the_bridge_would_take_has_to_say_it() {
+    let place = Place::new();
+    let helper = "from snakepit_bridge import BaseAdapter, tool as command\nclass Helper:\n    __thread_safe__ = True\n";
+    let adapter = |base: &str, body: &str| format!("class Adapter({base}):\n    {body}\n");
+    let silent = "@command\n    def f(self): ...";
+    let saying = |value: &str| format!("__thread_safe__ = {value}\n    {silent}");
+    for (text, expected) in [
+        // What a helper says, and that it is silent, says nothing about the adapter.
+        (helper.to_owned(), None),
+        (helper.to_owned() + &adapter("object", silent), None),
+        (helper.to_owned() + &adapter("BaseAdapter", "pass"), None),
+        (helper.to_owned() + &adapter("Helper", silent), Some(true)),
+        (
+            helper.to_owned() + &adapter("object", &saying("False")),
+            Some(false),
+        ),
+        (
+            adapter("snakepit_bridge.BaseAdapter", &saying("True"))
+                + "class Error(Exception): ...\n",
+            Some(true),
+        ),
+        // It inherits from what cannot be seen here.
+        (helper.to_owned() + &adapter("elsewhere.Base", "pass"), None),
+        (
+            helper.to_owned() + &adapter("elsewhere.Base", "__thread_safe__ = True"),
+            Some(true),
+        ),
+        // The bridge offers no class of two, but the module.
+        (
+            helper.to_owned()
+                + &adapter("object", &saying("True"))
+                + &adapter("object", &saying("True")).replace("Adapter", "Other"),
+            None,
+        ),
+        // The module answers for a class that is silent.
+        (
+            adapter("BaseAdapter", "pass") + "__thread_safe__ = True\n",
+            Some(true),
+        ),
+        // A name that is not the bridge's.
+        ("class Adapter(ThreadSafeAdapter): ...\n".to_owned(), None),
+    ] {
+        place.write("adapter.py", &text);
+        let facts = scanned(&place, "adapter.py").unwrap();
+        assert_eq!(facts.thread_safe, expected, "{text}");
+    }
 }
 
 #[test]

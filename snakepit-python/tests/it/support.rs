@@ -1,6 +1,7 @@
 //! Interpreters to test with, and a look for what was left behind. Knows no test.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,17 @@ pub(crate) fn python() -> PathBuf {
     let request: Request = name.parse().unwrap();
     let (_, probe) = Finder::of_this_process().find_and_probe(&request).unwrap();
     probe.executable
+}
+
+/// An interpreter of the kind under test that has numpy, if there is one.
+pub(crate) fn environment_with_numpy() -> Option<PathBuf> {
+    std::env::var_os("SNAKEPIT_TEST_ENVIRONMENT").map(PathBuf::from)
+}
+
+/// Says why a test did not test anything, past the capture of its output.
+pub(crate) fn skipped(why: &str) {
+    let line = format!("skipped: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// What the interpreter to test with prints.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clap::builder::styling::Style;
 use serde_json::{Value, json};
 use snakepit_python::{
-    Build, Facts, Finder, Found, IMPORT_TIME, ImportOutcome, ImportReport, Judgement, Matrix,
-    Probe, Profile, SubCheck, Verdict, import_probe, recommend,
+    Build, Facts, Finder, Found, IMPORT_TIME, ImportOutcome, ImportReport, Installed, Judgement,
+    Matrix, Probe, Profile, SubCheck, Verdict, import_probe, recommend,
 };
 
 use super::table::{self, BOLD, DIM, NAME, style_of};
@@ -69,7 +69,8 @@ pub(super) fn run(args: &CompatArgs, finder: &Finder) -> Result<(), Failure> {
 
 fn installed(matrix: &Matrix, probe: &Probe) -> Vec<String> {
     let libraries = matrix.libraries();
-    let installed = libraries.filter(|library| matrix.installed(&library.name, probe).is_some());
+    let installed =
+        libraries.filter(|library| matrix.installed(&library.name, probe) != Installed::No);
     installed.map(|library| library.name.clone()).collect()
 }
 

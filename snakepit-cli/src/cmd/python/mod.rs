@@ -18,10 +18,12 @@ use crate::{output, running};
 pub(crate) fn run(args: PythonArgs, registry: &Registry) -> Result<(), Failure> {
     let registry = registry.clone();
     running::stoppable(move |stop| match args.action {
-        PythonAction::List(args) => list::run(&args, &finder(stop)),
+        PythonAction::List(args) => list::run(&args, &finder(Environment::of_this_process(), stop)),
         PythonAction::Probe(args) => probe::run(&args, &prober(stop)),
-        PythonAction::Recommend(args) => recommend::run(&args, &registry, &finder(stop)),
-        PythonAction::Compat(args) => compat::run(&args, &finder(stop)),
+        PythonAction::Recommend(args) => recommend::run(&args, &registry, stop),
+        PythonAction::Compat(args) => {
+            compat::run(&args, &finder(Environment::of_this_process(), stop))
+        }
     })
 }
 
@@ -29,8 +31,8 @@ fn prober(stop: &Stop) -> Prober {
     Prober::of_this_process().with_stop(stop.clone())
 }
 
-fn finder(stop: &Stop) -> Finder {
-    Finder::new(Environment::of_this_process()).with_prober(prober(stop))
+fn finder(environment: Environment, stop: &Stop) -> Finder {
+    Finder::new(environment).with_stop(stop.clone())
 }
 
 /// Prints the one that was asked for.

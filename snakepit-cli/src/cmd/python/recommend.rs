@@ -1,28 +1,23 @@
 //! `snakepit python recommend`: which worker profile to use.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use snakepit_core::config::PoolConfig;
 use snakepit_core::{Config, Registry};
-use snakepit_python::{
-    AdapterFacts, Facts, Finder, Found, Probe, Recommendation, Request, recommend, scan,
-};
+use snakepit_python::{Choice, Environment, Request, Stop};
 
 use super::table::{BOLD, DIM, NAME};
-use super::{print, version};
+use super::{finder, print, version};
 use crate::args::{RecommendArgs, request};
 use crate::failure::Failure;
 
 /// What is recommended for a pool, or for what the command line names.
 struct Advice {
     pool: Option<PoolFacts>,
-    found: Found,
-    probe: Probe,
-    recommendation: Recommendation,
-    /// What could not be taken into account.
-    missing: Option<String>,
+    choice: Choice,
 }
 
 /// What a configuration says about a pool.
@@ -31,17 +26,14 @@ struct PoolFacts {
     profile: String,
     python: Option<String>,
     adapter: Option<String>,
+    variables: BTreeMap<String, String>,
 }
 
 /// Reads adapters by the interpreters that would run them; runs nothing of theirs.
-pub(super) fn run(
-    args: &RecommendArgs,
-    registry: &Registry,
-    finder: &Finder,
-) -> Result<(), Failure> {
+pub(super) fn run(args: &RecommendArgs, registry: &Registry, stop: &Stop) -> Result<(), Failure> {
     let advice = match &args.config {
-        Some(file) => for_pools(file, registry, finder)?,
-        None => vec![for_request(args, finder)?],
+        Some(file) => for_pools(file, registry, stop)?,
+        None => vec![for_request(args, stop)?],
     };
     print(
         args.format.format,
@@ -53,89 +45,80 @@ pub(super) fn run(
     )
 }
 
-fn for_request(args: &RecommendArgs, finder: &Finder) -> Result<Advice, Failure> {
-    let (found, probe) = finder
-        .find_and_probe(&request(&args.request)?)
+fn for_request(args: &RecommendArgs, stop: &Stop) -> Result<Advice, Failure> {
+    let finder = finder(Environment::of_this_process(), stop);
+    let choice = finder
+        .choose(
+            &request(&args.request)?,
+            args.adapter.as_deref(),
+            &[PathBuf::new()],
+        )
         .map_err(Failure::Interpreter)?;
-    let adapter = match &args.adapter {
-        Some(adapter) => Some(
-            scan(finder.prober(), &found.path, adapter, Path::new("")).map_err(|error| {
-                Failure::usage(error.to_string(), Some(error.hint().to_owned()))
-            })?,
-        ),
-        None => None,
-    };
-    let recommendation = recommended(&probe, adapter.as_ref());
-    Ok(Advice {
-        pool: None,
-        found,
-        probe,
-        recommendation,
-        missing: None,
-    })
+    // Whoever names an adapter here wants it read.
+    if let Some(Err(error)) = &choice.adapter {
+        let hint = error.hint().to_owned();
+        return Err(Failure::usage(error.to_string(), Some(hint)));
+    }
+    Ok(Advice { pool: None, choice })
 }
 
-fn for_pools(file: &Path, registry: &Registry, finder: &Finder) -> Result<Vec<Advice>, Failure> {
+fn for_pools(file: &Path, registry: &Registry, stop: &Stop) -> Result<Vec<Advice>, Failure> {
     let config = Config::from_file(file, registry).map_err(Failure::Config)?;
     let folder = file.parent().unwrap_or(Path::new(""));
     config
         .pools
         .iter()
-        .map(|pool| for_pool(PoolFacts::of(pool), folder, finder))
+        .map(|pool| for_pool(PoolFacts::of(pool), folder, stop))
         .collect()
 }
 
-fn for_pool(pool: PoolFacts, folder: &Path, finder: &Finder) -> Result<Advice, Failure> {
-    let wanted = match pool.python.as_deref().map(request).transpose()? {
-        // Paths in a configuration start from its folder.
-        Some(Request::Path(path)) => Request::Path(folder.join(path)),
-        Some(other) => other,
-        None => Request::Any,
-    };
-    let (found, probe) = finder
-        .find_and_probe(&wanted)
+/// As `worker_profile: auto` would choose for it.
+fn for_pool(pool: PoolFacts, folder: &Path, stop: &Stop) -> Result<Advice, Failure> {
+    let wanted = pool.python.as_deref().map_or(Ok(Request::Any), request)?;
+    let variables = pool.variables.iter();
+    let environment = variables.fold(
+        Environment::of_this_process(),
+        |environment, (name, value)| environment.with(name, value),
+    );
+    let folders = [folder.to_owned(), PathBuf::new()];
+    let choice = finder(environment, stop)
+        .choose(&wanted.within(folder), pool.adapter.as_deref(), &folders)
         .map_err(Failure::Interpreter)?;
-    let mut missing = None;
-    let adapter = pool.adapter.as_ref().map(|adapter| {
-        scan(finder.prober(), &found.path, adapter, folder).unwrap_or_else(|error| {
-            missing = Some(format!(
-                "{error}, so its imports were not taken into account"
-            ));
-            AdapterFacts::default()
-        })
-    });
-    let recommendation = recommended(&probe, adapter.as_ref());
     Ok(Advice {
         pool: Some(pool),
-        found,
-        probe,
-        recommendation,
-        missing,
+        choice,
     })
-}
-
-fn recommended(probe: &Probe, adapter: Option<&AdapterFacts>) -> Recommendation {
-    let facts = Facts::new(probe);
-    recommend(&adapter.map_or(facts, |adapter| facts.with_adapter(adapter)))
 }
 
 impl PoolFacts {
     fn of(pool: &PoolConfig) -> Self {
-        let value = |key: &str| {
-            let setting = pool.provenance.iter().find(|setting| setting.key == key)?;
-            serde_yaml::from_str::<String>(setting.value.as_ref()?).ok()
+        // What is in effect, as YAML.
+        let written = |key: &str| {
+            let mut settings = pool.provenance.iter();
+            settings
+                .find(|setting| setting.key == key)?
+                .value
+                .as_deref()
         };
+        let text = |key| serde_yaml::from_str::<String>(written(key)?).ok();
+        let variables = written("adapter_env").and_then(|text| serde_yaml::from_str(text).ok());
         Self {
             name: pool.name.to_string(),
-            profile: value("worker_profile").unwrap_or_else(|| pool.profile.kind().to_owned()),
-            python: value("python"),
-            adapter: value("adapter"),
+            profile: text("worker_profile").unwrap_or_else(|| pool.profile.kind().to_owned()),
+            python: text("python"),
+            adapter: text("adapter"),
+            variables: variables.unwrap_or_default(),
         }
     }
 }
 
 fn text(advice: &Advice) -> String {
-    let recommendation = &advice.recommendation;
+    let Choice {
+        found,
+        probe,
+        recommendation,
+        ..
+    } = &advice.choice;
     let mut text = String::new();
     if let Some(pool) = &advice.pool {
         let _ = writeln!(
@@ -148,10 +131,10 @@ fn text(advice: &Advice) -> String {
         text,
         "{NAME}{}{NAME:#}  on Python {} {DIM}{}{DIM:#}",
         recommendation.profile,
-        version(&advice.probe),
-        advice.found.path.display(),
+        version(probe),
+        found.path.display(),
     );
-    for reason in recommendation.reasons.iter().chain(&advice.missing) {
+    for reason in &recommendation.reasons {
         let _ = write!(text, "\n  - {reason}");
     }
     if let Some(alternative) = &recommendation.alternative {
@@ -165,16 +148,14 @@ fn text(advice: &Advice) -> String {
 }
 
 fn to_json(advice: &Advice) -> Value {
-    let mut value = json!(advice.recommendation);
+    let choice = &advice.choice;
+    let mut value = json!(choice.recommendation);
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("python".into(), json!(advice.found.path));
-        fields.insert("version".into(), json!(version(&advice.probe)));
+        fields.insert("python".into(), json!(choice.found.path));
+        fields.insert("version".into(), json!(version(&choice.probe)));
         if let Some(pool) = &advice.pool {
             fields.insert("pool".into(), json!(pool.name));
             fields.insert("configured".into(), json!(pool.profile));
-        }
-        if let Some(missing) = &advice.missing {
-            fields.insert("missing".into(), json!(missing));
         }
     }
     value

@@ -88,13 +88,9 @@ fn each_pool_of_a_configuration_is_looked_at() {
     assert_eq!(pool(0)["python"], interpreter());
     assert_eq!(pool(1)["profile"], "process");
     assert!(own.exists());
-    assert!(
-        pool(2)["missing"]
-            .as_str()
-            .unwrap()
-            .contains("`elsewhere.module`"),
-        "{advice}"
-    );
+    let unread = "no file of the adapter `elsewhere.module`";
+    assert_eq!(pool(2)["profile"], "process");
+    assert!(pool(2)["reasons"].to_string().contains(unread), "{advice}");
     let run = place
         .run(&["recommend", "--config", "app/pit.yaml"])
         .exits(0);
@@ -103,6 +99,21 @@ fn each_pool_of_a_configuration_is_looked_at() {
             .starts_with("pool one (worker_profile: process)\n"),
         "{run:#?}"
     );
+}
+
+#[test]
+fn a_pool_is_looked_at_with_the_variables_of_its_workers() {
+    if suits_threads() == "process" {
+        return;
+    }
+    let place = Place::new();
+    place.write("safe.py", "__thread_safe__ = True\n");
+    place.write(
+        "pit.yaml",
+        "pools:\n  - {name: one, adapter: safe.py, adapter_env: {PYTHON_GIL: '1'}}\n",
+    );
+    let advice = place.json(&["recommend", "--config", "pit.yaml"]);
+    assert_eq!(advice["pools"][0]["profile"], "process");
 }
 
 #[test]
