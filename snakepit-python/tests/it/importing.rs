@@ -89,6 +89,21 @@ fn threads_it_starts_are_named() {
 }
 
 #[test]
+fn a_thread_that_never_ends_holds_nothing_up() {
+    let place = Place::new();
+    let text = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n";
+    let report = imported(&place, "threads", text);
+    assert_eq!(report.outcome, ImportOutcome::Imported);
+    let supported = place.prober().probe(python()).unwrap().subinterpreters;
+    let expected = if supported {
+        SubCheck::Works
+    } else {
+        SubCheck::NotTried
+    };
+    assert_eq!(report.subinterpreter, expected, "{report:?}");
+}
+
+#[test]
 fn a_fork_it_does_not_survive_is_noticed() {
     let place = Place::new();
     let text = "import os, threading\nos.register_at_fork(after_in_child=threading.Event().wait)\n";
