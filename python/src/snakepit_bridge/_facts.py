@@ -11,10 +11,20 @@ from ._adapter import declared_thread_safe
 from ._wire import FEATURES, PROTOCOL, dump_object
 
 
+_STAGES = {"alpha": "a", "beta": "b", "candidate": "rc"}
+
+
+def version_of(info: Any) -> str:
+    """`sys.version_info` as packaging writes versions (PEP 440), which `sys.version` of a build from git is not."""
+    number = "%d.%d.%d" % tuple(info[:3])
+    stage = _STAGES.get(info[3])
+    return number if stage is None else "%s%s%d" % (number, stage, info[4])
+
+
 def python() -> dict[str, Any]:
     """The `python` object of HELLO and READY."""
     return {
-        "version": sys.version.split()[0],
+        "version": version_of(sys.version_info),
         "implementation": sys.implementation.name,
         "free_threaded_build": _gil.FREE_THREADED_BUILD,
         "gil_enabled": _gil.enabled(),
