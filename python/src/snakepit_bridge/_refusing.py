@@ -40,6 +40,8 @@ for origin, name in json.loads(candidates).items():
         spec.loader.create_module(spec)
     except ImportError:
         refused.append(name)
+    except Exception:
+        pass  # that is something else than to refuse
 """
 
 
