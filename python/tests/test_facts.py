@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any, Callable
 
 import pytest
 
 from host import Host
+from snakepit_bridge import _facts
+from snakepit_bridge._imports import Imports
 
 Start = Callable[..., Any]
 
@@ -60,6 +64,79 @@ def test_a_module_adapter_of_a_package_does_not_list_itself(boot: Start, tmp_pat
     (tmp_path / "helper.py").write_text("")
     with Host("ours.commands", paths=[str(tmp_path)]) as host:
         assert host.ready()["imports"] == [["helper", None]]
+
+
+def test_packages_inside_a_namespace_package_are_listed_instead_of_it(boot: Start, tmp_path: Any) -> None:
+    # As `google` is: folders of several distributions, none of them with an `__init__.py`.
+    for place, name in (("one", "protobuf"), ("two", "auth")):
+        folder = tmp_path / place / "shared" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("__version__ = '%d.0'" % len(name))
+        (folder / "inner.py").write_text("")
+    (tmp_path / "one" / "shared" / "plain.py").write_text("")
+    (tmp_path / "one" / "empty").mkdir()
+    host = boot(
+        """
+        import empty, shared.plain, shared.protobuf.inner, shared.auth
+
+        def ping():
+            return "pong"
+        """,
+        paths=[str(tmp_path / "one"), str(tmp_path / "two")],
+    )
+    expected = [["shared.auth", "4.0"], ["shared.plain", None], ["shared.protobuf", "8.0"]]
+    assert host.ready()["imports"] == expected
+    assert host.fork().info["imports"] == expected
+
+
+def test_a_namespace_package_may_have_been_there_before(tmp_path: Any, monkeypatch: Any) -> None:
+    # Distributions with an `-nspkg.pth` make it when the interpreter starts.
+    (tmp_path / "early_namespace").mkdir()
+    (tmp_path / "early_namespace" / "before.py").write_text("")
+    (tmp_path / "early_namespace" / "after.py").write_text("__version__ = '1'")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    importlib.import_module("early_namespace.before")
+    imports = Imports()
+    assert imports.packages("adapter") == []
+    importlib.import_module("early_namespace.after")
+    assert imports.packages("adapter") == [("early_namespace.after", "1")]
+
+
+def test_an_adapter_in_a_namespace_package_does_not_list_its_neighbours(tmp_path: Any) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "commands.py").write_text("import ours.helper\ndef ping():\n    return 'pong'")
+    (tmp_path / "ours" / "helper.py").write_text("")
+    with Host("ours.commands", paths=[str(tmp_path)]) as host:
+        assert host.ready()["imports"] == []
+
+
+def test_the_version_of_an_interpreter_built_from_a_repository_is_plain(boot: Start) -> None:
+    host = boot(
+        """
+        import sys
+
+        number = "%d.%d.%d" % sys.version_info[:3]
+        sys.version = number + "+ (heads/main:0123abc, Jan  1 2026, 00:00:00) [GCC]"
+
+        def ping():
+            return number
+        """
+    )
+    assert host.ready()["python"]["version"] == "%d.%d.%d" % sys.version_info[:3]
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ((3, 14, 7, "final", 0), "3.14.7"),
+        ((3, 15, 0, "alpha", 2), "3.15.0a2"),
+        ((3, 15, 0, "beta", 3), "3.15.0b3"),
+        ((3, 15, 0, "candidate", 1), "3.15.0rc1"),
+    ],
+)
+def test_pre_releases_are_written_as_packaging_writes_them(info: Any, expected: str) -> None:
+    assert _facts.version_of(info) == expected
 
 
 DECLARED = """

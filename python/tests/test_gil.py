@@ -10,6 +10,7 @@ from typing import Any, Callable
 import pytest
 
 from host import Host
+from snakepit_bridge import _gil
 from snakepit_bridge import _wire as wire
 
 Start = Callable[..., Any]
@@ -127,6 +128,27 @@ def test_a_call_that_turns_the_gil_on_is_noticed_before_its_answer(worker: Start
     (notice,) = it.notices
     assert notice.ident == ident
     assert notice.json == {"kind": "gil_enabled", "modules": CULPRIT, "command": command}
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_load_that_begins_while_it_is_asked_is_no_reason_for_a_notice(monkeypatch: Any, ends: bool) -> None:
+    def enabled_by_a_load() -> bool:
+        _gil.begin_load(7, "harmless")
+        if ends:
+            _gil.end_load(7)
+        return True
+
+    sent: list[Any] = []
+    notice = _gil.LateNotice(lambda: True, lambda *args: sent.append(args))
+    monkeypatch.setattr(_gil, "enabled", enabled_by_a_load)
+    try:
+        assert not notice.tell("ping", 1)
+    finally:
+        _gil.end_load(7)
+    assert not sent
+    monkeypatch.setattr(_gil, "enabled", lambda: True)
+    assert notice.tell("ping", 2)
+    assert [ident for _, _, ident in sent] == [2]
 
 
 @free_threaded

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
+import shutil
 import signal
+import subprocess
 import sys
+import sysconfig
 from typing import Any, Callable
 
 import pytest
@@ -169,12 +173,13 @@ def test_output_carries_the_call_and_comes_before_the_answer(it: Any) -> None:
 def test_lanes_take_turns_on_control(it: Any) -> None:
     it.logs.clear()
     text = "x" * 1000
-    calls = [[it.start("say", text, lane=lane) for _ in range(50)] for lane in range(2)]
+    # No more than a socket holds: both lanes may wait for control to be read, which happens only afterwards.
+    calls = [[it.start("say", text, lane=lane) for _ in range(20)] for lane in range(2)]
     for lane in range(2):
         for ident in calls[lane]:
             assert it.finish(ident, lane).json == ident
     it.sync()
-    assert it.texts("stdout") == [text] * 100
+    assert it.texts("stdout") == [text] * 40
 
 
 def test_calls_are_like_those_of_any_lane(it: Any) -> None:
@@ -305,3 +310,135 @@ def test_modules_that_refuse_are_named(boot: Start) -> None:
     assert "numpy._core._multiarray_umath" in error["message"]
     assert "numpy.random.mtrand" in error["message"]
     assert error["hint"] == HINT
+
+
+def test_modules_that_fail_in_another_way_do_not_hide_the_failure(boot: Start) -> None:
+    pytest.importorskip("_testmultiphase", reason="NOT TESTED: built without modules for tests")
+    error = failed(
+        boot,
+        """
+        import concurrent.interpreters as interpreters
+        import importlib.util, sys, types, _testmultiphase
+
+        # Loading it is neither a success nor an ImportError.
+        strange = types.ModuleType("strange")
+        strange.__spec__ = importlib.util.spec_from_file_location(
+            "_testmultiphase_bad_slot_large", _testmultiphase.__file__
+        )
+        sys.modules["strange"] = strange
+        if interpreters.get_current() != interpreters.get_main():
+            raise ImportError("not here")
+
+        def ping():
+            pass
+        """,
+    )
+    assert error["kind"] == "adapter_import"
+    assert error["message"] == "not here"
+    assert error["hint"] == HINT
+
+
+def test_an_interpreter_without_the_means_is_a_permanent_failure(boot: Start) -> None:
+    source = "import sys\nsys.modules['concurrent.interpreters'] = None\ndef ping():\n    pass"
+    error = failed(boot, source)
+    assert error["kind"] == "interpreter"
+    assert "concurrent.interpreters" in error["message"]
+    assert error["hint"] == HINT
+
+
+def test_set_up_leaves_no_descriptor_behind(boot: Start) -> None:
+    host = boot(ADAPTER)
+    host.ready()
+
+    def pipes(lanes: int) -> int:
+        it = host.fork(lanes, lane_kind="interpreter")
+        folder = "/proc/%d/fd" % it.pid
+        return sum(os.readlink("%s/%s" % (folder, name)).startswith("pipe:") for name in os.listdir(folder))
+
+    of_a_gate = 2
+    assert pipes(3) - pipes(1) == 2 * of_a_gate
+
+
+TURNS_GIL_ON = """
+    #include <Python.h>
+    static PyModuleDef_Slot slots[] = {
+        {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+        {0, NULL},
+    };
+    static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "turns_gil_on", .m_slots = slots};
+    PyMODINIT_FUNC PyInit_turns_gil_on(void) { return PyModuleDef_Init(&module); }
+"""
+
+GIL_ADAPTER = """
+    from snakepit_bridge import BaseAdapter, tool
+
+    class Adapter(BaseAdapter):
+        def initialize(self):
+            if self.arguments["early"]:
+                import turns_gil_on
+
+        @tool
+        def late(self):
+            import turns_gil_on
+"""
+
+
+@pytest.fixture
+def turns_gil_on(tmp_path: Any) -> str:
+    """A folder with an extension module that loads in every interpreter, and says nothing about the GIL."""
+    compiler, headers = shutil.which("cc"), sysconfig.get_path("include")
+    if compiler is None or not os.path.exists(os.path.join(headers, "Python.h")):
+        pytest.skip("NOT TESTED: no C compiler, or no headers of Python")
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    source, built = folder / "turns_gil_on.c", folder / "turns_gil_on.so"
+    source.write_text(TURNS_GIL_ON)
+    subprocess.run([compiler, "-shared", "-fPIC", "-I", headers, "-o", str(built), str(source)], check=True)
+    return str(folder)
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this interpreter always has its GIL")
+@pytest.mark.parametrize("early", [True, False])
+def test_a_gil_that_comes_on_is_told_by_hello_or_by_a_notice(boot: Start, turns_gil_on: str, early: bool) -> None:
+    host = boot(GIL_ADAPTER, paths=[turns_gil_on], arguments={"early": early})
+    assert host.ready()["python"]["gil_enabled"] is False
+    it = host.fork(2, lane_kind="interpreter")
+    python = it.info["python"]
+    assert python["gil_enabled"] is early
+    assert python["gil_enabled_by"] == (["turns_gil_on"] if early else [])
+    assert (["turns_gil_on", None] in it.info["imports"]) is early
+    ident = it.start("late", lane=1)
+    it.finish(ident, 1)
+    it.sync()
+    assert [notice.ident for notice in it.notices] == ([] if early else [ident])
+
+
+def test_running_out_of_descriptors_may_be_tried_again(boot: Start) -> None:
+    host = boot(ADAPTER)
+    host.ready()
+    lanes = 4
+    pid = host.process.pid
+    used = len(os.listdir("/proc/%d/fd" % pid))
+    outcomes = set()
+    # From too few for the first of them to enough for all.
+    for spare in range(6 + lanes, 10 + 14 * lanes, 7):
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + spare, hard))
+        it = host.launch(lanes, lane_kind="interpreter")
+        host.forked(it)
+        frame = it.control.read()
+        while frame is not None and it._kept(frame):
+            frame = it.control.read()
+        assert frame is not None, (spare, host.exited(), it.read_output())
+        outcomes.add(frame.kind)
+        if frame.kind == wire.HELLO:
+            it.stop()
+        else:
+            error = frame.json
+            assert error["kind"] == "setup", (spare, error)
+            assert "4 lanes" in error["message"], (spare, error)
+            assert "limit of %d" % (used + spare) in error["message"]
+            assert "ulimit -n" in error["hint"]
+            assert "threads_per_worker" in error["hint"]
+        assert host.exited()["code"] == 0
+    assert outcomes == {wire.FAILED, wire.HELLO}

@@ -109,3 +109,33 @@ def test_older_interpreters_say_that_they_have_no_isolated_lanes(boot: Start) ->
     assert "%d.%d.%d" % sys.version_info[:3] in error["message"]
     assert error["hint"] == "use the profile `process` or `thread`"
     assert host.exited()["code"] == 0
+
+
+SHORT = """
+    import os, resource
+
+    def setup():
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        %s
+
+    def ping():
+        return "pong"
+"""
+
+
+@pytest.mark.parametrize(
+    ("lanes", "more", "message"),
+    [(1, "open(os.devnull)", "setting up 1 lane needs"), (4, "", "setting up 4 lanes needs")],
+)
+def test_running_out_of_descriptors_may_be_tried_again(boot: Start, lanes: int, more: str, message: str) -> None:
+    host = boot(SHORT % more)
+    host.ready()
+    it = host.launch(lanes)
+    host.forked(it)
+    error = it.answer(wire.FAILED).json
+    assert error["kind"] == "setup"
+    assert error["message"].startswith(message)
+    assert "ulimit -n" in error["hint"]
+    assert host.exited()["code"] == 0

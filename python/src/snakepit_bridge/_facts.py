@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from . import _gil
 from ._adapter import declared_thread_safe
 from ._wire import FEATURES, PROTOCOL, dump_object
 
+_STAGES = {"alpha": "a", "beta": "b", "candidate": "rc"}
 
-def python() -> dict[str, Any]:
-    """The `python` object of HELLO and READY."""
+
+def version_of(info: Any) -> str:
+    """`sys.version_info` as packaging writes versions (PEP 440), which `sys.version` of a build from git is not."""
+    number = "%d.%d.%d" % tuple(info[:3])
+    stage = _STAGES.get(info[3])
+    return number if stage is None else "%s%s%d" % (number, stage, info[4])
+
+
+def python(elsewhere: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The `python` object of HELLO and READY. Interpreters `elsewhere` in this process told about their own GIL."""
+    enabled_by = [*_gil.culprits(), *(name for each in elsewhere for name in each["gil_enabled_by"])]
     return {
-        "version": sys.version.split()[0],
+        "version": version_of(sys.version_info),
         "implementation": sys.implementation.name,
         "free_threaded_build": _gil.FREE_THREADED_BUILD,
-        "gil_enabled": _gil.enabled(),
-        "gil_enabled_by": _gil.culprits(),
+        "gil_enabled": _gil.enabled() or any(each["gil_enabled"] for each in elsewhere),
+        "gil_enabled_by": list(dict.fromkeys(enabled_by)),
         "executable": sys.executable or "",
     }
 
 
-def hello(settings: Any, lanes: int, lane_kind: str, imported: Sequence[Any] = ()) -> bytes:
+def hello(settings: Any, lanes: int, lane_kind: str, elsewhere: Sequence[Mapping[str, Any]] = ()) -> bytes:
     """The body of a worker's HELLO. Its commands were encoded once, in the boot process.
 
-    `imported` are packages besides those of this interpreter.
+    `elsewhere` is what other interpreters of this process told: `imports`, `gil_enabled`, `gil_enabled_by`.
     """
     facts = {
         "features": list(FEATURES),
@@ -36,7 +46,7 @@ def hello(settings: Any, lanes: int, lane_kind: str, imported: Sequence[Any] = (
         "adapter": settings.order.adapter,
         "death_signal": settings.death_signal,
     }
-    return _body(settings, facts, imported)
+    return _body(settings, facts, elsewhere)
 
 
 def ready(settings: Any, threads: list[str]) -> bytes:
@@ -44,14 +54,14 @@ def ready(settings: Any, threads: list[str]) -> bytes:
     return _body(settings, {"threads": threads}, ())
 
 
-def _body(settings: Any, facts: dict[str, Any], imported: Sequence[Any]) -> bytes:
+def _body(settings: Any, facts: dict[str, Any], elsewhere: Sequence[Mapping[str, Any]]) -> bytes:
     adapter = settings.adapter
-    packages = dict(imported)
+    packages = {name: version for each in elsewhere for name, version in each["imports"]}
     packages.update(settings.imports.packages(adapter.module.__name__))
     head = dump_object(
         {
             "protocol": PROTOCOL,
-            "python": python(),
+            "python": python(elsewhere),
             "thread_safe": declared_thread_safe(adapter),
             "imports": sorted(packages.items()),
             **facts,

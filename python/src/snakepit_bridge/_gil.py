@@ -12,6 +12,7 @@ _check: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
 
 _culprits: list[str] = []
 _loading: set[int] = set()
+_begun: list[str] = []
 
 
 def enabled() -> bool:
@@ -44,15 +45,26 @@ def watch() -> None:
             return original(loader, spec)
         # Every extension module turns it on while it loads, so that what one sees during other loads says nothing.
         before = enabled() and not _loading
-        _loading.add(here)
+        begin_load(here, spec.name)
         try:
             return original(loader, spec)
         finally:
-            _loading.discard(here)
+            end_load(here)
             if not before and enabled():
                 _culprits.append(spec.name)
 
     ExtensionFileLoader.create_module = create_module  # type: ignore[method-assign, assignment]
+
+
+def begin_load(thread: int, name: str) -> None:
+    """An extension module begins to load on a thread: the GIL is on for that long, whatever the module says."""
+    _loading.add(thread)
+    _begun.append(name)  # afterwards, so that whoever counts this one either sees it loading or after its end
+
+
+def end_load(thread: int) -> None:
+    """The load of this thread is over."""
+    _loading.discard(thread)
 
 
 class LateNotice:
@@ -67,7 +79,8 @@ class LateNotice:
 
     def tell(self, command: str, ident: int) -> bool:
         """Send the notice, if the GIL is on for good. Whether there is nothing to ask for any more."""
-        if _loading or not enabled():
+        begun = len(_begun)
+        if _loading or not enabled() or len(_begun) != begun:
             return False  # on for as long as that import takes; whoever answers after it will see
         with self._lock:
             if not self._sent:

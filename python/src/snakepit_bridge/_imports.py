@@ -13,7 +13,7 @@ _STANDARD: Any = getattr(sys, "stdlib_module_names", None)
 
 
 class Imports:
-    """The top-level packages imported since this was made, without the standard library."""
+    """The packages imported since this was made, without the standard library."""
 
     def __init__(self) -> None:
         self._before = frozenset(sys.modules)
@@ -25,13 +25,27 @@ class Imports:
         # Asked again in every fork, where looking at each module would cost pages.
         if len(sys.modules) != self._seen:
             self._seen = len(sys.modules)
-            names = {name.partition(".")[0] for name in list(sys.modules) if name not in self._before}
             skipped = {_BRIDGE, own.partition(".")[0]}
-            for name in names.difference(self._before, self._found, skipped):
+            fresh = [name for name in list(sys.modules) if name not in self._before]
+            names = {package_of(name) for name in fresh if name.partition(".")[0] not in skipped}
+            for name in names.difference(self._before, self._found):
                 module = sys.modules.get(name)
-                if module is not None and not _is_standard(name, module):
+                if module is not None and not _is_standard(name, module) and not _is_namespace(module):
                     self._found[name] = _version(module)
         return sorted(self._found.items())[:_MAX_PACKAGES]
+
+
+def package_of(name: str) -> str:
+    """The package that a module belongs to: its top-level one, or what is inside of that if that is a namespace."""
+    top, *inner = name.split(".", 2)[:2]
+    return "%s.%s" % (top, inner[0]) if inner and _is_namespace(sys.modules.get(top)) else top
+
+
+def _is_namespace(module: Any) -> bool:
+    """Whether it is nothing but a place for packages of several distributions, as `google` is."""
+    spec = getattr(module, "__dict__", {}).get("__spec__")
+    places = getattr(spec, "submodule_search_locations", None)
+    return places is not None and getattr(spec, "origin", None) is None
 
 
 def _version(module: Any) -> str | None:

@@ -24,6 +24,7 @@ from ._leave import leave_because
 from ._order import AdapterError, parse_order
 from ._relay import Address, LaneState
 from ._sender import PipeLock, Sender
+from ._shortage import is_shortage
 
 
 def live(order_body: bytes, place: str) -> None:
@@ -32,12 +33,12 @@ def live(order_body: bytes, place: str) -> None:
     try:
         life = _Life(order_body, where)
     except AdapterError as error:
-        report(where["report"], {"failed": error.error})
+        report(where["report"], failed(error.error, is_shortage(error)))
         return
     except BaseException as error:
-        report(where["report"], {"failed": setup_failure(error)})
+        report(where["report"], failed(setup_failure(error), is_shortage(error)))
         return
-    report(where["report"], {"imports": life.imports})
+    report(where["report"], life.facts)
     try:
         life.serve()
     except BaseException as error:
@@ -45,11 +46,16 @@ def live(order_body: bytes, place: str) -> None:
 
 
 def report(descriptor: int, outcome: dict[str, Any]) -> None:
-    """Tell the main interpreter how setting up went: `{"imports": [...]}`, or `{"failed": error}`."""
+    """Tell the main interpreter how setting up went: what `failed` says, or the facts that HELLO is to tell."""
     _output.flush()
     line = json.dumps(outcome).encode() + b"\n"
     while line:
         line = line[os.write(descriptor, line) :]
+
+
+def failed(error: dict[str, Any], is_short: bool) -> dict[str, Any]:
+    """The outcome of a lane that cannot be set up; `is_short` where it lacked descriptors."""
+    return {"failed": error, "is_short": is_short}
 
 
 class _Gate(ThreadGate):
@@ -97,7 +103,12 @@ class _Life:
         self._lane.state = self._state
         self._lane.notice = _gil.late_notice(sender.notice_gil)
         LANES.sole = self._lane
-        self.imports = imports.packages(adapter.module.__name__)
+        # After the notice was made: what comes on in between is told twice then, rather than never.
+        self.facts = {
+            "imports": imports.packages(adapter.module.__name__),
+            "gil_enabled": _gil.enabled(),
+            "gil_enabled_by": _gil.culprits(),
+        }
         if not _gil.FREE_THREADED_BUILD:
             gc.freeze()
         self._thread = threading.Thread(target=self._listen, name="snakepit-relay")

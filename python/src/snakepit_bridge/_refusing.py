@@ -7,9 +7,11 @@ import sys
 from importlib import import_module
 from importlib.machinery import ExtensionFileLoader
 
+from ._imports import package_of
+
 
 def refusing_modules() -> dict[str, list[str]]:
-    """The extension modules beyond the standard library that refuse, by top-level package, in the order of import."""
+    """The extension modules beyond the standard library that refuse, by package, in the order of import."""
     candidates: dict[str, str] = {}  # names by path: Cython enters some a second time
     for module in list(sys.modules.values()):
         spec = getattr(module, "__spec__", None)
@@ -24,7 +26,7 @@ def refusing_modules() -> dict[str, list[str]]:
     refused = json.loads(throwaway.call(eval, "json.dumps(refused)"))
     found: dict[str, list[str]] = {}
     for name in refused:
-        found.setdefault(name.partition(".")[0], []).append(name)
+        found.setdefault(package_of(name), []).append(name)
     return found
 
 
@@ -38,6 +40,8 @@ for origin, name in json.loads(candidates).items():
         spec.loader.create_module(spec)
     except ImportError:
         refused.append(name)
+    except Exception:
+        pass  # that is something else than to refuse
 """
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _WORD = 8
 _RUNNING, _SERVED, _STOPPING, _REQUESTED, _CANCELLED, _RING = range(6)
@@ -28,7 +28,9 @@ class LaneState:
     """What one lane has on the board: a page. Each word is written by one side only."""
 
     def __init__(self, board: int, number: int) -> None:
-        page = mmap.mmap(board, mmap.PAGESIZE, offset=number * mmap.PAGESIZE)
+        # Or each side would keep a descriptor of its own, for resizing: too many where there are many lanes.
+        untracked: dict[str, Any] = {"trackfd": False}
+        page = mmap.mmap(board, mmap.PAGESIZE, offset=number * mmap.PAGESIZE, **untracked)
         self._words = memoryview(page).cast("Q")
         self._taken = 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from importlib import import_module
 from typing import Any, Sequence
 
@@ -21,6 +22,7 @@ from ._order import AdapterError
 from ._refusing import refusing_modules
 from ._relay import RemoteLane, make_board
 from ._sender import PipeLock
+from ._shortage import are_few_left, is_shortage, shortage
 
 _OLDEST = (3, 14)
 _HINT = "use the profile `process` or `thread`"
@@ -38,40 +40,46 @@ sys.path[:] = paths
 class InterpreterLane:
     """A lane in an interpreter of its own, from its beginning to its end, all on one thread."""
 
-    def __init__(self, order_body: bytes, place: dict[str, Any], lane: RemoteLane) -> None:
+    def __init__(self, interpreters: Any, order_body: bytes, place: dict[str, Any], lane: RemoteLane) -> None:
+        self._interpreters = interpreters
         self._order_body = order_body
         self.lane = lane
         self._outcome, self._report = os.pipe()
         self._place = json.dumps({**place, "report": self._report})
         self._interpreter: Any = None
+        self._reporting = threading.Lock()
         self._is_set_up = False
 
     def live(self) -> None:
         """Create the interpreter, and let it set up, serve until told to stop, and clean up."""
         try:
-            self._interpreter = import_module("concurrent.interpreters").create()
+            self._interpreter = self._interpreters.create()
             self._interpreter.prepare_main(paths=json.dumps([*sys.path, _own_path()]))
             self._interpreter.exec(_PREPARE)
             # All in one call: another would be another thread to `threading.local`.
             self._interpreter.call(_isolated.live, self._order_body, self._place)
         except Exception as error:
-            if self._is_set_up:
-                raise
-            _isolated.report(self._report, {"failed": setup_failure(error)})
+            is_short = is_shortage(error) or are_few_left()
+            with self._reporting:
+                if self._is_set_up:
+                    raise
+                _isolated.report(self._report, _isolated.failed(setup_failure(error), is_short))
 
-    def wait(self) -> list[list[Any]]:
-        """Wait until it is set up. The packages imported there. Raises `AdapterError`."""
+    def wait(self, lanes: int) -> dict[str, Any]:
+        """Wait until it, one of `lanes`, is set up. What it tells then. Raises `AdapterError`."""
         with open(self._outcome, "rb") as pipe:
-            outcome = json.loads(pipe.readline())
+            outcome: dict[str, Any] = json.loads(pipe.readline())
         if "failed" in outcome:
-            raise AdapterError(outcome["failed"])
-        self._is_set_up = True
-        imports: list[list[Any]] = outcome["imports"]
-        return imports
+            raise AdapterError(shortage(outcome["failed"], lanes) if outcome["is_short"] else outcome["failed"])
+        with self._reporting:
+            self._is_set_up = True
+            os.close(self._report)
+        return outcome
 
     def close(self) -> None:
         """End the interpreter. Blocks for as long as threads of user code run in it."""
-        self._interpreter.close()
+        if self._interpreter is not None:
+            self._interpreter.close()
 
 
 def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connection]) -> list[InterpreterLane]:
@@ -79,6 +87,11 @@ def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connectio
     if sys.version_info < _OLDEST:
         message = "lanes in interpreters of their own need CPython 3.14 or newer; this is %d.%d.%d"
         raise AdapterError(error_of("interpreter", message % tuple(sys.version_info[:3]), _HINT))
+    try:
+        interpreters = import_module("concurrent.interpreters")
+    except ImportError as error:
+        message = "lanes in interpreters of their own need the module concurrent.interpreters: %s"
+        raise AdapterError(error_of("interpreter", message % error, _HINT)) from None
     board = make_board(len(links))
     made = []
     for number, link in enumerate(links):
@@ -91,7 +104,7 @@ def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connectio
             "lane": link.sock.fileno(),
             "relay": remote.address,
         }
-        made.append(InterpreterLane(settings.order_body, place, remote))
+        made.append(InterpreterLane(interpreters, settings.order_body, place, remote))
     return made
 
 
@@ -99,7 +112,10 @@ def explained(error: dict[str, Any]) -> dict[str, Any]:
     """The error, with the modules to blame if an import failed there that worked in the main interpreter."""
     if error["kind"] != "adapter_import":
         return error
-    refusing = refusing_modules() if "Import" in error.get("type", "") else {}
+    try:
+        refusing = refusing_modules() if "Import" in error.get("type", "") else {}
+    except Exception:
+        refusing = {}  # what there is to tell is the failure, not that it cannot be explained
     if not refusing:
         return {"hint": _HINT, **error}
     packages = ", ".join(refusing)

@@ -79,13 +79,15 @@ class ThreadLane:
 
     def live(self) -> None:
         """Set up, put None or what was raised into `outcomes`, serve when it has `begun`, clean up."""
-        gate = ThreadGate()
-        instance = Instance(self._adapter, Driver(gate))
         try:
+            gate = ThreadGate()
+            instance = Instance(self._adapter, Driver(gate))
             instance.set_up(first=False)
             lane = self.lane = Lane(self._link, gate, instance.driver, instance.functions())
         except BaseException as error:
             self._outcomes.put(error)
+            # Until the worker has left: on 3.8 the end of a thread may need a descriptor, and aborts without one.
+            self._begun.wait()
             return
         LANES.by_thread[threading.get_ident()] = lane
         self._outcomes.put(None)

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, NamedTuple, NoReturn, Sequence
+from typing import Any, Mapping, NamedTuple, NoReturn, Sequence
 
 from . import _facts, _gil, _output, _subinterpreter
 from ._adapter import Adapter
@@ -27,6 +27,7 @@ from ._leave import leave, leave_because
 from ._order import AdapterError, Order
 from ._process import die_with_parent, reset_signals, set_name
 from ._sender import PipeLock, Sender
+from ._shortage import is_shortage, shortage
 from ._threads import LaneThreads, ThreadLane
 from ._wire import EXIT_LINK, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
 
@@ -92,10 +93,10 @@ class _Worker:
             self._run_interpreters()
 
     def _run_here(self) -> None:
-        gate = Gate()
-        signal.signal(signal.SIGINT, gate.on_signal)
-        instance = Instance(self.settings.adapter, Driver(gate))
         try:
+            gate = Gate()
+            signal.signal(signal.SIGINT, gate.on_signal)
+            instance = Instance(self.settings.adapter, Driver(gate))
             instance.set_up(first=True)
         except BaseException as error:
             self._fail(error)
@@ -114,7 +115,10 @@ class _Worker:
         begun = threading.Event()
         lives = [ThreadLane(self.settings.adapter, link, outcomes, begun) for link in self.links]
         threads = LaneThreads(lives, self._lane_failed)
-        threads.start()
+        try:
+            threads.start()
+        except RuntimeError as refusal:  # this process, or this user, may have no more threads
+            self._fail(refusal)
         for _ in lives:
             error = outcomes.get()
             if error is not None:
@@ -126,19 +130,21 @@ class _Worker:
 
     def _run_interpreters(self) -> None:
         signal.signal(signal.SIGINT, _ignore_signal)
-        lock = PipeLock.create()
-        self.sender.share(lock)
         try:
+            lock = PipeLock.create()
+            self.sender.share(lock)
             lives = _subinterpreter.lives(self.settings, self.sender.sock.fileno(), lock, self.links)
             threads = LaneThreads(lives, self._lane_failed)
             threads.start()
-            imported = [package for life in lives for package in life.wait()]
+            elsewhere = [life.wait(len(lives)) for life in lives]
         except AdapterError as error:
             self._refuse(_subinterpreter.explained(error.error))
-        self._begin([life.lane for life in lives], imported)
+        except Exception as error:
+            self._fail(error)
+        self._begin([life.lane for life in lives], elsewhere)
         threads.join()
 
-    def _begin(self, lanes: list[Any], imported: Sequence[Any] = ()) -> None:
+    def _begin(self, lanes: list[Any], elsewhere: Sequence[Mapping[str, Any]] = ()) -> None:
         # What setup made stays for good: the collector need not look at it again. Not so on free-threaded builds, where
         # freezing writes to every object, of the boot process too: with pandas and 16 lanes it takes 60 ms and 25 MB of
         # private memory per forked worker (20 to 45 MB), for collections of 24 instead of 33 ms.
@@ -150,7 +156,7 @@ class _Worker:
             lane.notice = notice
         # Before HELLO: the host may cancel a call as soon as it has read that.
         self.control.serve(lanes)
-        self.sender.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind, imported))
+        self.sender.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind, elsewhere))
 
     def _gil_came_on(self, modules: list[str], command: str, ident: int) -> None:
         if self.lane_kind == "thread":
@@ -169,7 +175,8 @@ class _Worker:
                     _output.complain("%s raised %s: %s" % (name, type_name(error), message_of(error)))
 
     def _fail(self, error: BaseException) -> NoReturn:
-        self._refuse(setup_failure(error))
+        failure = setup_failure(error)
+        self._refuse(shortage(failure, len(self.links)) if is_shortage(error) else failure)
 
     def _refuse(self, described: dict[str, Any]) -> NoReturn:
         _output.flush()
