@@ -162,8 +162,9 @@ DECLARED = """
         ("", "__thread_safe__ = True", True),
         ("__thread_safe__ = True", "", True),
         ("__thread_safe__ = True", "__thread_safe__ = False", False),
-        ("__thread_safe__ = 0", "", False),
-        ("", "__thread_safe__ = 'yes'", True),
+        ("__thread_safe__ = 0", "", None),
+        ("", "__thread_safe__ = 'no'", None),
+        ("", "__thread_safe__ = property(lambda self: True)", None),
         ("__thread_safe__ = True", "__thread_safe__ = None", True),
     ],
 )

@@ -66,11 +66,17 @@ def resolved(spec: str, adapter: Adapter) -> str:
 
 
 def declared_thread_safe(adapter: Adapter) -> bool | None:
-    """What the adapter says about sharing it between threads: its class, or else its module. None if nothing."""
+    """What the adapter says about sharing it between threads: its class, or else its module. None if nothing.
+
+    Only True and False say something: a text such as "no" is true to Python and was hardly meant so.
+    """
     for subject in (adapter.owner, adapter.module):
-        declared = getattr(subject, "__thread_safe__", None)
-        if declared is not None:
-            return bool(declared)
+        try:
+            declared = getattr(subject, "__thread_safe__", None)
+        except Exception:  # a property of a metaclass
+            declared = None
+        if declared is True or declared is False:
+            return declared
     return None
 
 

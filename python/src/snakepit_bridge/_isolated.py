@@ -83,7 +83,7 @@ class _Life:
         threading.current_thread().name = "snakepit-lane-%d" % number
         sys.argv[:] = place["argv"]
         # Descriptors of its own: this interpreter closes what it holds when it ends.
-        sender = Sender(_duplicate(place["control"]))
+        self._sender = sender = Sender(_duplicate(place["control"]))
         sender.share(PipeLock(*place["lock"]))
         _output.install(order.log_level)
         _output.ROUTE.sink = sender.log
@@ -121,6 +121,9 @@ class _Life:
         _output.flush()
         self._relay.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        _output.ROUTE.sink = None
+        for sock in (self._relay, self._lane.link.sock, self._sender.sock):
+            sock.close()  # or the interpreter complains about each of them when it ends
 
     def _listen(self) -> None:
         insistence = Insistence(self._relay)
