@@ -8,10 +8,10 @@ use snakepit_core::{LaunchContext, LaunchError, Launched, Notice, PoolSettings, 
 use snakepit_python::{Profile as Kind, Recommendation};
 use tokio::sync::OnceCell;
 
-use super::builder::{Builder, Options, Profile};
+use super::builder::{Builder, ManyLanes, Options, Profile, SharedInterpreter};
 use super::{lanes, section};
 use crate::launch::Launcher;
-use crate::settings::{LaneKind, ThreadSafety};
+use crate::settings::LaneKind;
 
 /// Chooses between the `thread` and the `process` profile when the first worker is launched, as
 /// [`snakepit_python::recommend`] does, and says by a notice what it chose and why.
@@ -72,20 +72,9 @@ impl Profile for AutoProfile {
     }
 }
 
-impl Builder<AutoProfile> {
-    /// How many calls each worker runs at the same time if threads are chosen. 4 by default; from 1 to 128, and cut to
-    /// that.
-    pub fn threads_per_worker(mut self, threads: u16) -> Self {
-        self.options.threads = threads;
-        self
-    }
+impl ManyLanes for AutoProfile {}
 
-    /// What is asked of the adapter if threads are chosen.
-    pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
-        self.options.thread_safety = thread_safety;
-        self
-    }
-}
+impl SharedInterpreter for AutoProfile {}
 
 #[async_trait]
 impl WorkerProfile for AutoProfile {
@@ -117,9 +106,7 @@ impl ProfileFactory for AutoFactory {
         section: &mut Section<'_>,
         settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder = section::read::<AutoProfile>(section, settings)
-            .threads_per_worker(lanes::read(section))
-            .thread_safety(section.or("thread_safety", ThreadSafety::default()));
+        let builder = section::read_threads::<AutoProfile>(section, settings);
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
 }

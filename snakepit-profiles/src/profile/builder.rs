@@ -68,6 +68,12 @@ impl Options {
     }
 }
 
+/// A profile whose workers may have several lanes.
+pub(super) trait ManyLanes: Profile {}
+
+/// A profile whose lanes may share an interpreter.
+pub(super) trait SharedInterpreter: ManyLanes {}
+
 /// What a [`Builder`] can make.
 pub(super) trait Profile: Sized {
     /// Makes it.
@@ -148,6 +154,27 @@ impl<P: Profile> Builder<P> {
     /// The profile. Nothing is started before its first launch.
     pub fn build(self) -> P {
         P::finish(self.options)
+    }
+}
+
+#[expect(private_bounds, reason = "see above")]
+impl<P: ManyLanes> Builder<P> {
+    /// How many calls each worker runs at the same time. 4 by default; from 1 to 128, and cut to that.
+    ///
+    /// Unless the environment says otherwise, numerical libraries get as many threads in each lane as there are processors
+    /// for it, and at least one. A zygote in which they start more than one cannot be forked: workers are executed then.
+    pub fn threads_per_worker(mut self, threads: u16) -> Self {
+        self.options.threads = threads;
+        self
+    }
+}
+
+#[expect(private_bounds, reason = "see above")]
+impl<P: SharedInterpreter> Builder<P> {
+    /// What is asked of the adapter, whose instances share a process.
+    pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
+        self.options.thread_safety = thread_safety;
+        self
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
 
-use super::builder::{Builder, Options, Profile};
+use super::builder::{Builder, ManyLanes, Options, Profile};
 use super::{lanes, section};
 use crate::launch::Launcher;
 use crate::settings::LaneKind;
@@ -42,14 +42,7 @@ impl Profile for InterpreterProfile {
     }
 }
 
-impl Builder<InterpreterProfile> {
-    /// How many calls each worker runs at the same time, each in an interpreter of its own. 4 by default; from 1 to 128,
-    /// and cut to that.
-    pub fn threads_per_worker(mut self, threads: u16) -> Self {
-        self.options.threads = threads;
-        self
-    }
-}
+impl ManyLanes for InterpreterProfile {}
 
 #[async_trait]
 impl WorkerProfile for InterpreterProfile {

@@ -7,9 +7,10 @@ use snakepit_core::config::Section;
 use snakepit_core::config::scalar::ByteSize;
 use snakepit_python::{Request, names_a_file};
 
-use super::builder::{Builder, Profile};
+use super::builder::{Builder, Profile, SharedInterpreter};
+use super::lanes;
 use crate::frame::DEFAULT_MAX_FRAME;
-use crate::settings::{LogLevel, SpawnMode};
+use crate::settings::{LogLevel, SpawnMode, ThreadSafety};
 
 /// The smallest `max_payload`: an error with a short traceback has to pass.
 const SMALLEST_PAYLOAD: u64 = 4096;
@@ -39,6 +40,16 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSetting
         _ => section.invalid("max_payload", "must be from 4KiB to less than 4GiB"),
     }
     builder
+}
+
+/// Reads the same, `threads_per_worker` and `thread_safety`.
+pub(super) fn read_threads<P: SharedInterpreter>(
+    section: &mut Section<'_>,
+    settings: &PoolSettings,
+) -> Builder<P> {
+    read(section, settings)
+        .threads_per_worker(lanes::read(section))
+        .thread_safety(section.or("thread_safety", ThreadSafety::default()))
 }
 
 /// Reads `python`, which may be a request or a path.

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
 
-use super::builder::{Builder, Options, Profile};
-use super::{lanes, section};
+use super::builder::{Builder, ManyLanes, Options, Profile, SharedInterpreter};
+use super::section;
 use crate::launch::Launcher;
-use crate::settings::{LaneKind, ThreadSafety};
+use crate::settings::LaneKind;
 
 /// Runs many calls at the same time in each of few processes: one thread per lane, with an adapter instance of its own.
 ///
@@ -41,22 +41,9 @@ impl Profile for ThreadProfile {
     }
 }
 
-impl Builder<ThreadProfile> {
-    /// How many calls each worker runs at the same time. 4 by default; from 1 to 128, and cut to that.
-    ///
-    /// Unless the environment says otherwise, numerical libraries get as many threads in each lane as there are processors
-    /// for it, and at least one. A zygote in which they start more than one cannot be forked: workers are executed then.
-    pub fn threads_per_worker(mut self, threads: u16) -> Self {
-        self.options.threads = threads;
-        self
-    }
+impl ManyLanes for ThreadProfile {}
 
-    /// What is asked of the adapter, whose instances share a process.
-    pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
-        self.options.thread_safety = thread_safety;
-        self
-    }
-}
+impl SharedInterpreter for ThreadProfile {}
 
 #[async_trait]
 impl WorkerProfile for ThreadProfile {
@@ -84,9 +71,7 @@ impl ProfileFactory for ThreadFactory {
         section: &mut Section<'_>,
         settings: &PoolSettings,
     ) -> Option<Arc<dyn WorkerProfile>> {
-        let builder = section::read::<ThreadProfile>(section, settings)
-            .threads_per_worker(lanes::read(section))
-            .thread_safety(section.or("thread_safety", ThreadSafety::default()));
+        let builder = section::read_threads::<ThreadProfile>(section, settings);
         section.is_valid().then(|| Arc::new(builder.build()) as _)
     }
 }
