@@ -1,7 +1,6 @@
 //! `python compat`.
 
 use std::fs;
-use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -133,14 +132,7 @@ fn a_check_fails_only_for_what_is_unsafe() {
 #[test]
 fn an_import_that_hangs_dies_with_the_command() {
     let place = place();
-    let fifo = place.path("fifo");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let fifo = place.fifo();
     let text = format!("open({fifo:?}, 'w').write('importing')\nwhile True: pass\n");
     place.write("path/hangs.py", &text);
     for signal in [Signal::INT, Signal::KILL] {

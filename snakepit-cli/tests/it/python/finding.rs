@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -136,14 +135,7 @@ fn one_that_prints_something_else_is_no_interpreter() {
 #[test]
 fn a_signal_ends_a_probe_that_hangs() {
     let place = Place::new();
-    let fifo = place.path("fifo");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let fifo = place.fifo();
     let text = format!(
         "#!/bin/sh\necho running > '{}'\n/bin/sleep 1000\n",
         fifo.display()

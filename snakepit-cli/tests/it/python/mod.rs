@@ -47,6 +47,14 @@ impl Place {
         path
     }
 
+    /// A pipe with a name: reading it waits until somebody writes, so a test knows that he runs.
+    fn fifo(&self) -> PathBuf {
+        let path = self.path("fifo");
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        path
+    }
+
     /// `snakepit python`, where only the interpreter under test is to be found, by its variable.
     fn snakepit(&self, args: &[&str]) -> Snakepit {
         snakepit(&[&["python"], args].concat())
