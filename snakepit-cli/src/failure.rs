@@ -151,8 +151,7 @@ mod tests {
             (CallError::WorkerLost(report()), Exit::Lost),
             (
                 CallError::Poisoned {
-                    kills: 2,
-                    last: report(),
+                    reports: vec![report(), report()],
                 },
                 Exit::Lost,
             ),

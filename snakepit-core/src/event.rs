@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::{ExitReport, LaunchError};
 use crate::ids::{CallId, PoolName, WorkerId};
 use crate::notice::Notice;
+use crate::pool::{BreakerState, HealthStatus};
 use crate::worker::Hello;
 
 /// Something that happened in a pool.
@@ -49,6 +50,27 @@ pub enum EventKind {
         error: Arc<LaunchError>,
         /// When the pool tries again; `None` when it gave up.
         retry_in: Option<Duration>,
+    },
+    /// A worker is due for replacement and serves until that is ready.
+    WorkerDue {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        reason: RetireReason,
+    },
+    /// A worker has a lane that will not become free again: it takes no more calls, finishes its others, then is killed.
+    WorkerQuarantined {
+        /// The worker.
+        worker: WorkerId,
+        /// The call that would not let go.
+        call: CallId,
+    },
+    /// A worker was told to end, or is being killed.
+    WorkerStopping {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        reason: RetireReason,
     },
     /// A worker takes no more calls.
     WorkerDraining {
@@ -98,6 +120,38 @@ pub enum EventKind {
         /// The code of its error.
         code: &'static str,
     },
+    /// A call has been running for longer than `slow_call_after`. It goes on.
+    CallSlow {
+        /// The call.
+        call: CallId,
+        /// Its command.
+        command: Arc<str>,
+        /// The worker that runs it.
+        worker: WorkerId,
+        /// For how long.
+        running: Duration,
+        /// Where it is, innermost frame last; empty if nobody could say.
+        stack: Vec<String>,
+    },
+    /// Launching workers after deaths was stopped, is tried again, or is back to normal.
+    Breaker {
+        /// Its state now.
+        state: BreakerState,
+    },
+    /// A policy was stopped because it replaced workers of little use one after the other.
+    RecyclingStopped {
+        /// The policy.
+        policy: String,
+        /// What it last said, with its numbers.
+        message: String,
+    },
+    /// The pool's health changed.
+    Health {
+        /// What it is now.
+        status: HealthStatus,
+        /// Why it is not ready, if it is not.
+        reasons: Vec<String>,
+    },
     /// A line of output of a worker.
     Log {
         /// The worker.
@@ -145,8 +199,16 @@ pub enum RetireReason {
     Stuck,
     /// It broke the protocol.
     Protocol,
-    /// A recycle policy said so; its name and words.
+    /// It was idle and the pool could do without it.
+    Idle,
+    /// Someone asked for it, [`Pool::recycle`](crate::Pool::recycle).
+    Recycle,
+    /// Someone asked for new workers, [`Pool::reload`](crate::Pool::reload).
+    Reload,
+    /// A recycle policy said so; its words.
     Policy(String),
+    /// A recycle policy had it killed; its words.
+    Killed(String),
 }
 
 impl RetireReason {
@@ -157,7 +219,10 @@ impl RetireReason {
             Self::Shutdown => "the pool was shut down",
             Self::Stuck => "a cancelled call would not let go of its lane",
             Self::Protocol => "it broke the protocol",
-            Self::Policy(why) => why,
+            Self::Idle => "it was idle and the pool could do without it",
+            Self::Recycle => "its replacement was asked for",
+            Self::Reload => "the pool was reloaded",
+            Self::Policy(why) | Self::Killed(why) => why,
         }
     }
 }

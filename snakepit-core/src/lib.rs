@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 mod ids;
+mod limits;
 mod notice;
 mod pool;
 mod recycle;
@@ -15,20 +16,24 @@ mod runtime;
 mod sched;
 #[cfg(feature = "test-util")]
 pub mod testing;
+mod usage;
 pub mod value;
 mod worker;
 
-pub use config::{Config, ConfigReport, ProfileFactory, Registry};
+pub use config::{Config, ConfigReport, PolicyFactory, ProfileFactory, Registry};
 pub use error::{CallError, Delivery, LaunchError, Retry};
 pub use event::{Event, EventKind, EventSink};
 pub use ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;
 pub use pool::{
-    CallStream, DrainReport, Pool, PoolBuilder, PoolSettings, PoolSnapshot, Request, WorkerSnapshot,
+    BreakerState, CallStream, CancelHandle, DrainReport, Health, HealthStatus, Pool, PoolBuilder,
+    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, WorkerSnapshot,
 };
-pub use recycle::{RecyclePolicy, Verdict, WorkerView};
+pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};
 pub use sched::{Affinity, Priority};
+pub use usage::{Meter, Report, Usage, Watch};
 pub use value::{Args, Value, from_value, to_value};
 pub use worker::{
     Call, Command, Hello, LaunchContext, Launched, Quiesced, Reply, ReplyStream, Worker,

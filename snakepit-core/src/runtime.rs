@@ -179,6 +179,12 @@ impl fmt::Debug for SnakepitBuilder {
 async fn start(config: PoolConfig, sinks: &[Arc<dyn EventSink>]) -> Result<Pool, StartError> {
     let name = config.name.clone();
     let mut builder = Pool::builder(config.name, config.profile).settings(config.settings);
+    for policy in config.policies {
+        builder = builder.shared_policy(policy);
+    }
+    if let Some(meter) = config.meter {
+        builder = builder.meter(meter);
+    }
     for sink in sinks {
         builder = builder.event_sink(Arc::clone(sink));
     }

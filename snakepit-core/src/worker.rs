@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
 use crate::value::{Args, Value};
 
@@ -29,6 +30,15 @@ pub trait WorkerProfile: fmt::Debug + Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future must leave nothing behind: no process, no thread, no file.
     async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError>;
+
+    /// Has the launches that follow start from nothing: what was prepared for them, such as code loaded in advance, is
+    /// loaded anew. Workers there are go on as they are.
+    fn renew(&self) {}
+
+    /// How many workers can be run here, if that is known.
+    fn ceiling(&self) -> Option<Ceiling> {
+        None
+    }
 }
 
 /// What a profile needs to know to launch one worker.
@@ -41,6 +51,8 @@ pub struct LaunchContext {
     pub worker: WorkerId,
     /// How long the launch may take; the pool drops the future after that.
     pub timeout: Duration,
+    /// What the worker may use.
+    pub limits: Limits,
     /// Takes the worker's output, line by line. Never blocks.
     pub output: Arc<dyn Fn(LogLine) + Send + Sync>,
     /// Takes what the operator should know of the worker, during the launch and later. Never blocks.
@@ -59,6 +71,7 @@ impl LaunchContext {
             pool,
             worker,
             timeout,
+            limits: Limits::default(),
             output,
             notices: Arc::new(drop),
         }
@@ -67,6 +80,12 @@ impl LaunchContext {
     /// With something that takes notices.
     pub fn with_notices(mut self, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Self {
         self.notices = notices;
+        self
+    }
+
+    /// With limits for the worker.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -114,6 +133,8 @@ pub struct Hello {
     pub commands: Arc<[Command]>,
     /// How it was started (`zygote`, `exec`, ...) and why, for people.
     pub launch: String,
+    /// Whether the kernel enforces [`Limits::hard_memory`] on it. If not, it has to be measured and killed.
+    pub memory_enforced: bool,
     /// Further facts, for diagnosis.
     pub facts: Value,
 }
@@ -223,13 +244,22 @@ pub trait Worker: Send + Sync + 'static {
     /// [`cancel`](Self::cancel) says otherwise. The pool calls that next.
     async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError>;
 
-    /// Interrupts an abandoned call and waits until its lane is free, at most `grace`.
+    /// Interrupts an abandoned call, rung by rung, and waits until its lane is free, at most for the whole `grace`.
     ///
     /// Answering [`Quiesced::Stuck`] is allowed. A call that ended meanwhile is `Clean`.
-    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced;
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: CancelGrace) -> Quiesced;
 
     /// Whether the worker answers, outside its lanes. A busy worker answers.
     async fn ping(&self) -> Result<(), ExitReport>;
+
+    /// Asks the worker to give back memory it does not need, outside its lanes, and waits until it has tried.
+    async fn trim(&self) {}
+
+    /// Where the code of a call is at this moment, innermost frame last, one line each; empty if nobody can say. Must
+    /// not disturb the call.
+    async fn stack(&self, _lane: LaneId, _call: CallId) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Ends the worker: asks, waits at most `grace`, then kills. Returns once it is gone. May be called twice.
     async fn stop(&self, grace: Duration) -> ExitReport;

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use snakepit_core::error::{CallError, ExitReport, RemoteError, RemoteKind};
 use snakepit_core::{
-    Call, CallId, Delivery, Hello, LaneId, Launched, Quiesced, Reply, ReplyStream, Value, Worker,
+    Call, CallId, CancelGrace, Delivery, Hello, LaneId, Launched, Quiesced, Reply, ReplyStream,
+    Value, Worker,
 };
 use tokio::time::timeout;
 
@@ -161,7 +162,7 @@ impl Worker for ProcessWorker {
         }
     }
 
-    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: CancelGrace) -> Quiesced {
         let Some(mut lease) = self.lane(lane).and_then(|lane| Lease::take(&**lane)) else {
             return Quiesced::Stuck; // whoever called has not let go
         };
@@ -171,7 +172,7 @@ impl Worker for ProcessWorker {
             Some(id) if id != call.get() => return Quiesced::Stuck,
             Some(_) => {}
         }
-        let result = timeout(grace, async {
+        let result = timeout(grace.total(), async {
             let mut patience = INSIST;
             loop {
                 self.handle.send_cancel(call.get());

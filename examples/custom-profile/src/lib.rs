@@ -18,8 +18,10 @@ use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::error::{ExitReport, ExitStatus, LaunchErrorKind, RemoteError, RemoteKind};
 use snakepit_core::value::{Map, Value, from_json, to_json};
-use snakepit_core::{Call, CallError, CallId, Command, Hello, LaneId, LaunchContext, LaunchError};
-use snakepit_core::{Launched, PoolSettings, Quiesced, Reply, SessionId, Worker, WorkerProfile};
+use snakepit_core::{Call, CallError, CallId, CancelGrace, Command, Hello, LaneId, LaunchContext};
+use snakepit_core::{
+    LaunchError, Launched, PoolSettings, Quiesced, Reply, SessionId, Worker, WorkerProfile,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Join, join};
 use tokio::process::{self, ChildStdin, ChildStdout};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
@@ -154,8 +156,8 @@ impl Worker for LinesWorker {
     }
 
     /// Such a program cannot be interrupted; it has the grace to come to an end.
-    async fn cancel(&self, _lane: LaneId, _call: CallId, grace: Duration) -> Quiesced {
-        let free = timeout(grace, self.lane.lock()).await;
+    async fn cancel(&self, _lane: LaneId, _call: CallId, grace: CancelGrace) -> Quiesced {
+        let free = timeout(grace.total(), self.lane.lock()).await;
         free.map_or(Quiesced::Stuck, |_| Quiesced::Clean)
     }
 

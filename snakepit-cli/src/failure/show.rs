@@ -127,7 +127,11 @@ fn write_call(
     match error {
         CallError::Remote(remote) => write_exception(out, &remote.exception)?,
         CallError::WorkerLost(report) => write_output(out, &report.output, shown)?,
-        CallError::Poisoned { last, .. } => write_output(out, &last.output, shown)?,
+        CallError::Poisoned { reports } => {
+            if let Some(last) = reports.last() {
+                write_output(out, &last.output, shown)?;
+            }
+        }
         _ => {}
     }
     write_hint(out, error.hint().as_deref())?;

@@ -25,12 +25,14 @@ use std::sync::Arc;
 
 use crate::ids::PoolName;
 use crate::pool::PoolSettings;
+use crate::recycle::RecyclePolicy;
+use crate::usage::Meter;
 use crate::worker::WorkerProfile;
 
 pub use locate::Position;
 pub(crate) use nearest::nearest;
 pub use provenance::{Origin, Setting};
-pub use registry::{ProfileFactory, Registry};
+pub use registry::{PolicyFactory, ProfileFactory, Registry};
 pub use report::{ConfigReport, Problem};
 pub use section::Section;
 
@@ -55,6 +57,10 @@ pub struct PoolConfig {
     pub profile: Arc<dyn WorkerProfile>,
     /// The numbers it is run by.
     pub settings: PoolSettings,
+    /// When its workers are replaced.
+    pub policies: Vec<Arc<dyn RecyclePolicy>>,
+    /// What measures its workers.
+    pub meter: Option<Arc<dyn Meter>>,
     /// Each key that was read, its value, and where that came from, in the order of reading.
     pub provenance: Vec<Setting>,
 }
@@ -67,6 +73,8 @@ impl PoolConfig {
             name: name.into(),
             profile,
             settings,
+            policies: Vec::new(),
+            meter: None,
             provenance,
         }
     }

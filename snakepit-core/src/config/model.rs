@@ -167,11 +167,18 @@ fn read_pool(
         return None;
     };
     let profile = factory.build(&mut section, &settings);
+    let (mut policies, mut meter) = (Vec::new(), None);
+    for factory in registry.policies() {
+        policies.extend(factory.build(&mut section, &settings));
+        meter = meter.or_else(|| factory.meter());
+    }
     let provenance = section.finish();
     Some(PoolConfig {
         name: name?,
         profile: profile?,
         settings,
+        policies,
+        meter,
         provenance,
     })
 }
@@ -194,6 +201,7 @@ fn read_settings(section: &mut Section<'_>) -> PoolSettings {
         stop_grace: time("stop_grace", default.stop_grace),
         queue_size: section.or("queue_size", queue_size).as_usize(),
         poison_threshold: section.or("poison_threshold", threshold).as_u32(),
+        ..default
     };
     for (key, time) in [
         ("request_timeout", settings.request_timeout),

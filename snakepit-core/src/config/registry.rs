@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::Section;
 use crate::pool::PoolSettings;
+use crate::recycle::RecyclePolicy;
+use crate::usage::Meter;
 use crate::worker::WorkerProfile;
 
 /// Builds profiles of one kind from a pool's section of the configuration.
@@ -27,10 +29,29 @@ pub trait ProfileFactory: Send + Sync + 'static {
     ) -> Option<Arc<dyn WorkerProfile>>;
 }
 
-/// The worker profiles a configuration may name.
+/// Builds recycle policies from a pool's section of the configuration.
+pub trait PolicyFactory: Send + Sync + 'static {
+    /// Reads its own keys and builds the policies they ask for.
+    ///
+    /// What the pool itself needs is read already and given in `settings`. Every key it knows must be asked for. What it
+    /// reported to the section keeps the pool from being made.
+    fn build(
+        &self,
+        section: &mut Section<'_>,
+        settings: &PoolSettings,
+    ) -> Vec<Arc<dyn RecyclePolicy>>;
+
+    /// What measures workers for these policies.
+    fn meter(&self) -> Option<Arc<dyn Meter>> {
+        None
+    }
+}
+
+/// The worker profiles a configuration may name, and the policies it may set.
 #[derive(Clone, Default)]
 pub struct Registry {
     factories: BTreeMap<String, Arc<dyn ProfileFactory>>,
+    policies: Vec<Arc<dyn PolicyFactory>>,
 }
 
 impl Registry {
@@ -44,6 +65,17 @@ impl Registry {
         self.factories
             .insert(factory.kind().to_owned(), Arc::new(factory));
         self
+    }
+
+    /// With more policies.
+    pub fn with_policies(mut self, factory: impl PolicyFactory) -> Self {
+        self.policies.push(Arc::new(factory));
+        self
+    }
+
+    /// The factories of policies, in the order they were added.
+    pub fn policies(&self) -> impl Iterator<Item = &dyn PolicyFactory> {
+        self.policies.iter().map(AsRef::as_ref)
     }
 
     /// The factory of a kind.

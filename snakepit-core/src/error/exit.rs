@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Delivery;
+use crate::ids::CallId;
 
 /// How a worker ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +18,18 @@ pub struct ExitReport {
     pub status: ExitStatus,
     /// Why Snakepit ended it, if it did.
     pub reason: Option<String>,
-    /// Its last lines of output, oldest first; a crash in native code leaves its stack here.
+    /// Its last lines of output, oldest first, at most 40.
     pub output: Vec<String>,
+    /// Where its threads were when it died or was found stuck, as its runtime wrote it, line by line.
+    pub stacks: Vec<String>,
+    /// What shows that memory was the cause, if something does: one fragment.
+    pub memory: Option<String>,
+    /// How long it had been ready; `None` if it never was.
+    pub age: Option<Duration>,
+    /// Calls it had finished.
+    pub served: u64,
+    /// The call this report answers, if it answers one.
+    pub call: Option<LostCall>,
     /// Whether the call this report answers may have run.
     pub delivery: Delivery,
 }
@@ -29,6 +42,11 @@ impl ExitReport {
             status,
             reason: None,
             output: Vec::new(),
+            stacks: Vec::new(),
+            memory: None,
+            age: None,
+            served: 0,
+            call: None,
             delivery: Delivery::MaybeExecuted,
         }
     }
@@ -42,6 +60,18 @@ impl ExitReport {
     /// With its last lines of output.
     pub fn with_output(mut self, output: Vec<String>) -> Self {
         self.output = output;
+        self
+    }
+
+    /// With the stacks of its threads.
+    pub fn with_stacks(mut self, stacks: Vec<String>) -> Self {
+        self.stacks = stacks;
+        self
+    }
+
+    /// With what shows that memory was the cause.
+    pub fn with_memory(mut self, evidence: impl Into<String>) -> Self {
+        self.memory = Some(evidence.into());
         self
     }
 
@@ -76,6 +106,23 @@ impl ExitReport {
             _ => return None,
         };
         Some(text.into())
+    }
+}
+
+/// A call that a worker's death took along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostCall {
+    /// The call.
+    pub id: CallId,
+    /// Its command.
+    pub command: Arc<str>,
+}
+
+impl LostCall {
+    /// Names a call.
+    pub fn new(id: CallId, command: Arc<str>) -> Self {
+        Self { id, command }
     }
 }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::ids::PoolName;
 use crate::value::ValueError;
 
-pub use exit::{ExitReport, ExitStatus};
+pub use exit::{ExitReport, ExitStatus, LostCall};
 pub use launch::{LaunchError, LaunchErrorKind};
 pub use rejection::Rejection;
 pub use remote::{Frame, RemoteError, RemoteException, RemoteKind};
@@ -92,12 +92,18 @@ pub enum CallError {
     #[error("worker {} was lost: {}", .0.worker, .0.cause())]
     WorkerLost(Arc<ExitReport>),
     /// The call killed so many workers that it will not be tried again.
-    #[error("the call killed {kills} workers in a row, the last one: {}", .last.cause())]
+    #[error("the call killed {} workers in a row, the last one: {}", .reports.len(), last_cause(.reports))]
     Poisoned {
-        /// Workers lost to this call.
-        kills: u32,
-        /// How the last of them ended.
-        last: Arc<ExitReport>,
+        /// How each of them ended, in order.
+        reports: Vec<Arc<ExitReport>>,
+    },
+    /// Someone other than the caller stopped the call: a [`CancelHandle`](crate::CancelHandle), or a pool that drains.
+    #[error("cancelled {stage}: {why}")]
+    Cancelled {
+        /// What the call was doing.
+        stage: Stage,
+        /// Who stopped it.
+        why: &'static str,
     },
     /// The worker broke the protocol and was retired.
     #[error("worker {worker} broke the protocol: {detail}")]
@@ -138,6 +144,7 @@ impl CallError {
             Self::TimedOut { .. } => "call.timeout",
             Self::WorkerLost(_) => "call.worker_lost",
             Self::Poisoned { .. } => "call.poisoned",
+            Self::Cancelled { .. } => "call.cancelled",
             Self::Protocol { .. } => "call.protocol",
             Self::Encode { .. } => "call.encode",
             Self::Decode { .. } => "call.decode",
@@ -153,9 +160,14 @@ impl CallError {
             | Self::TimedOut {
                 stage: Stage::Queue,
                 ..
+            }
+            | Self::Cancelled {
+                stage: Stage::Queue,
+                ..
             } => Delivery::NotSent,
             Self::WorkerLost(report) => report.delivery,
             Self::TimedOut { .. }
+            | Self::Cancelled { .. }
             | Self::Poisoned { .. }
             | Self::Protocol { .. }
             | Self::Decode { .. } => Delivery::MaybeExecuted,
@@ -165,9 +177,11 @@ impl CallError {
     /// Whether repeating the call makes sense.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Remote(_) | Self::Encode { .. } | Self::Decode { .. } | Self::Poisoned { .. } => {
-                Retry::Never
-            }
+            Self::Remote(_)
+            | Self::Encode { .. }
+            | Self::Decode { .. }
+            | Self::Poisoned { .. }
+            | Self::Cancelled { .. } => Retry::Never,
             Self::Rejected { reason, .. } => reason.retry(),
             Self::TimedOut {
                 stage: Stage::Queue,
@@ -196,6 +210,7 @@ impl CallError {
             Self::Poisoned { .. } => {
                 "look at the worker's last output; the arguments of this call crash the interpreter".into()
             }
+            Self::Cancelled { .. } => return None,
             Self::Protocol { .. } => {
                 "code in the worker wrote to, or closed, file descriptors it does not own; the worker was replaced"
                     .into()
@@ -204,4 +219,12 @@ impl CallError {
             Self::Decode { .. } => "ask for `snakepit_core::Value` to see what came back".into(),
         })
     }
+}
+
+/// The cause of the last of several deaths.
+fn last_cause(reports: &[Arc<ExitReport>]) -> String {
+    reports
+        .last()
+        .map(|report| report.cause())
+        .unwrap_or_default()
 }

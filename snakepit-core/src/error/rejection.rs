@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{LaunchError, Retry};
+use super::{ExitReport, LaunchError, Retry};
 use crate::ids::SessionId;
 
 /// Why a pool would not take a call.
@@ -30,6 +31,18 @@ pub enum Rejection {
     /// The pool was shut down, or the async runtime it lived in is gone.
     #[error("is closed")]
     Closed,
+    /// Workers died faster than they were of use, and the pool takes a break from starting more.
+    #[error("has stopped starting workers for {pause:?}: {deaths} died within {window:?}{}", last_words(.last))]
+    BreakerOpen {
+        /// Workers that died.
+        deaths: u32,
+        /// The time they died in, `restart_window`.
+        window: Duration,
+        /// How long the break is; one worker is tried then.
+        pause: Duration,
+        /// How the last of them ended.
+        last: Option<Arc<ExitReport>>,
+    },
     /// The pool has no workers and starting more is pointless until something changes.
     #[error("has no workers: {cause}")]
     Unavailable {
@@ -45,13 +58,16 @@ impl Rejection {
             Self::SessionBusy { .. } => "pool.session_busy",
             Self::Draining => "pool.draining",
             Self::Closed => "pool.closed",
+            Self::BreakerOpen { .. } => "pool.breaker_open",
             Self::Unavailable { .. } => "pool.unavailable",
         }
     }
 
     pub(super) fn retry(&self) -> Retry {
         match self {
-            Self::QueueFull { .. } | Self::SessionBusy { .. } => Retry::Later,
+            Self::QueueFull { .. } | Self::SessionBusy { .. } | Self::BreakerOpen { .. } => {
+                Retry::Later
+            }
             Self::Draining | Self::Closed | Self::Unavailable { .. } => Retry::Never,
         }
     }
@@ -63,7 +79,16 @@ impl Rejection {
             }
             Self::SessionBusy { .. } => Some("use affinity `strict_queue` to wait for it".into()),
             Self::Unavailable { cause } => cause.hint(),
+            Self::BreakerOpen { .. } => Some(
+                "look at how the last worker ended; raise `restart_budget` if calls may end their worker".into(),
+            ),
             Self::Draining | Self::Closed => None,
         }
     }
+}
+
+fn last_words(last: &Option<Arc<ExitReport>>) -> String {
+    last.as_ref()
+        .map(|report| format!(", the last one: {}", report.cause()))
+        .unwrap_or_default()
 }

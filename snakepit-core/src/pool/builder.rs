@@ -14,6 +14,7 @@ use crate::event::EventSink;
 use crate::ids::PoolName;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Scheduler, SchedulerConfig};
+use crate::usage::Meter;
 use crate::worker::WorkerProfile;
 
 /// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
@@ -26,6 +27,7 @@ pub struct PoolBuilder {
     profile: Arc<dyn WorkerProfile>,
     settings: PoolSettings,
     policies: Vec<Arc<dyn RecyclePolicy>>,
+    meter: Option<Arc<dyn Meter>>,
     sinks: Vec<Arc<dyn EventSink>>,
 }
 
@@ -36,6 +38,7 @@ impl PoolBuilder {
             profile,
             settings: PoolSettings::default(),
             policies: Vec::new(),
+            meter: None,
             sinks: Vec::new(),
         }
     }
@@ -83,8 +86,19 @@ impl PoolBuilder {
     }
 
     /// Adds a recycle policy. A worker is replaced when any policy says so.
-    pub fn policy(mut self, policy: impl RecyclePolicy) -> Self {
-        self.policies.push(Arc::new(policy));
+    pub fn policy(self, policy: impl RecyclePolicy) -> Self {
+        self.shared_policy(Arc::new(policy))
+    }
+
+    /// Adds a recycle policy that others may have, too.
+    pub fn shared_policy(mut self, policy: Arc<dyn RecyclePolicy>) -> Self {
+        self.policies.push(policy);
+        self
+    }
+
+    /// What measures the workers for policies that ask for it.
+    pub fn meter(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.meter = Some(meter);
         self
     }
 
@@ -121,8 +135,7 @@ impl PoolBuilder {
     /// If called outside a tokio runtime.
     pub fn launch(self) -> Pool {
         let config = SchedulerConfig {
-            target: self.settings.size,
-            queue_size: self.settings.queue_size,
+            settings: self.settings.clone(),
             session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };

@@ -81,8 +81,8 @@ impl Shared {
         let now = Instant::now();
         let verdicts = self.policies.iter().map(|policy| policy.assess(view, now));
         let due = verdicts.into_iter().find_map(|verdict| match verdict {
-            Verdict::Keep => None,
             Verdict::Retire(why) => Some(why),
+            _ => None,
         });
         if let Some(why) = due {
             self.step(Input::Retire(view.worker, RetireReason::Policy(why)));
@@ -108,7 +108,7 @@ impl Shared {
             let times = self
                 .policies
                 .iter()
-                .filter_map(|policy| policy.recheck_at(view, now));
+                .filter_map(|policy| policy.recheck(view, now).at);
             next = times.chain(next).min();
         }
         next.filter(|at| *at > now)
@@ -120,13 +120,11 @@ fn view(status: &WorkerStatus) -> Option<WorkerView> {
     if status.state != WorkerState::Ready || status.retiring {
         return None;
     }
-    Some(WorkerView {
-        worker: status.worker,
-        ready_at: status.ready_at?,
-        served: status.served,
-        busy: status.busy,
-        idle_since: status.idle_since,
-    })
+    let mut view = WorkerView::new(status.worker, status.ready_at?);
+    view.served = status.served;
+    view.busy = status.busy;
+    view.idle_since = status.idle_since;
+    Some(view)
 }
 
 /// Kills the worker when its task is dropped, as it is when the async runtime goes away.
@@ -243,7 +241,9 @@ fn prepare(
             shared.take_notice(worker, notice);
         }
     });
-    let cx = LaunchContext::new(shared.name.clone(), worker, timeout, output).with_notices(notices);
+    let cx = LaunchContext::new(shared.name.clone(), worker, timeout, output)
+        .with_notices(notices)
+        .with_limits(shared.settings.limits);
     let profile = Arc::clone(&shared.profile);
     (async move { profile.launch(cx).await }, timeout)
 }

@@ -8,6 +8,9 @@
 //! ```
 
 mod builder;
+mod control;
+mod errors;
+mod health;
 mod lease;
 mod maintain;
 mod request;
@@ -24,12 +27,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{CallError, LaunchError};
-use crate::ids::PoolName;
+use crate::ids::{PoolName, WorkerId};
 use crate::sched::Input;
 use crate::value::{Args, ValueError};
 use crate::worker::Command;
 
 pub use builder::PoolBuilder;
+pub use control::CancelHandle;
+pub use errors::{RecycleError, ReloadReport, ResizeError};
+pub use health::{BreakerState, Health, HealthStatus};
 pub use request::Request;
 pub use settings::PoolSettings;
 pub use snapshot::{PoolSnapshot, WorkerSnapshot};
@@ -150,8 +156,47 @@ impl Pool {
     }
 
     /// Changes how many workers are wanted and returns at once. Workers in excess finish their calls first.
-    pub fn resize(&self, workers: usize) {
-        self.shared.resize(workers);
+    ///
+    /// A pool that may grow and shrink is of this size from now on.
+    ///
+    /// # Errors
+    /// See [`ResizeError`]; nothing has changed then.
+    pub fn resize(&self, workers: usize) -> Result<(), ResizeError> {
+        self.resize_between(workers, workers)
+    }
+
+    /// Changes how few and how many workers the pool may have, and returns at once.
+    ///
+    /// # Errors
+    /// See [`ResizeError`]; nothing has changed then.
+    pub fn resize_between(&self, min: usize, max: usize) -> Result<(), ResizeError> {
+        self.shared.resize(min, max)
+    }
+
+    /// Has one worker replaced and returns at once: it serves until its replacement is ready.
+    ///
+    /// # Errors
+    /// See [`RecycleError`].
+    pub fn recycle(&self, worker: WorkerId) -> Result<(), RecycleError> {
+        self.shared.recycle(worker)
+    }
+
+    /// Replaces all workers, a few at a time, by ones launched from nothing
+    /// ([`WorkerProfile::renew`](crate::WorkerProfile::renew)): code that changed on disk is loaded anew. Returns once
+    /// every worker there was is gone. No call is interrupted, and a worker leaves only when its replacement is ready.
+    ///
+    /// # Errors
+    /// When the new workers cannot be launched; the old ones go on serving.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the reload.
+    pub async fn reload(&self) -> Result<ReloadReport, Arc<LaunchError>> {
+        self.shared.reload().await
+    }
+
+    /// How well the pool is, and why it is not well.
+    pub fn health(&self) -> Health {
+        self.shared.health()
     }
 
     /// Takes no more calls, finishes those it has within `grace`, then ends all workers and waits until they are gone.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
+use super::control::{CancelHandle, Control};
 use super::lease::Lease;
 use super::shared::Shared;
 use super::stream::CallStream;
@@ -28,6 +29,7 @@ pub struct Request {
     priority: Priority,
     session: Option<(SessionId, Affinity)>,
     traceparent: Option<Arc<str>>,
+    control: Arc<Control>,
 }
 
 /// How long one call may take, fixed when it starts.
@@ -53,6 +55,7 @@ impl Request {
             priority: Priority::default(),
             session: None,
             traceparent: None,
+            control: Arc::default(),
         }
     }
 
@@ -97,6 +100,11 @@ impl Request {
     pub fn traceparent(mut self, traceparent: impl Into<Arc<str>>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
+    }
+
+    /// What stops this call from elsewhere, also while it runs.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle(Arc::clone(&self.control))
     }
 
     /// Makes the call and waits for its result.
@@ -250,8 +258,7 @@ impl Request {
                     return Ok(());
                 }
                 Err(CallError::Poisoned {
-                    kills: *kills,
-                    last: Arc::clone(report),
+                    reports: vec![Arc::clone(report)],
                 })
             }
             _ => Err(error),

@@ -10,11 +10,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use super::PoolSettings;
 use super::lease::Lease;
+use super::{Health, HealthStatus, PoolSettings, RecycleError, ReloadReport, ResizeError};
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::limits::CancelGrace;
 use crate::notice::Notice;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Action, Arrival, Input, Refusal, Scheduler};
@@ -257,11 +258,27 @@ impl Shared {
                         reason,
                     });
                 }
-                Action::Stop(worker) => {
+                Action::Stop(worker, _) => {
                     if let Some(member) = state.members.get(&worker) {
                         effects.push(Effect::Stop(Arc::clone(&member.worker)));
                     }
                 }
+                Action::Due(worker, reason) => {
+                    self.note(state, effects, || EventKind::WorkerDue { worker, reason });
+                }
+                Action::Quarantined { worker, call } => {
+                    self.note(state, effects, || EventKind::WorkerQuarantined {
+                        worker,
+                        call,
+                    });
+                }
+                Action::Resized { from, to } => {
+                    self.note(state, effects, || EventKind::Resized { from, to });
+                }
+                Action::Breaker(breaker) => {
+                    self.note(state, effects, || EventKind::Breaker { state: breaker });
+                }
+                Action::Slow { .. } => {}
                 Action::Abort(worker, reason) => effects.push(match state.members.get(&worker) {
                     Some(member) => Effect::Kill(Arc::clone(&member.worker), reason),
                     None => Effect::BreakOff(state.tasks.get(&worker).cloned().flatten()),
@@ -288,7 +305,7 @@ impl Shared {
                 Effect::Unclaimed(_, answer) => drop(answer),
                 Effect::Cancel { worker, lane, call } => {
                     let shared = Arc::downgrade(self);
-                    let grace = self.settings.cancel_grace;
+                    let grace = CancelGrace::interrupt(self.settings.cancel_grace);
                     self.runtime.spawn(async move {
                         let how = worker.cancel(lane, call, grace).await;
                         if let Some(shared) = shared.upgrade() {
@@ -339,11 +356,53 @@ impl Shared {
         }
     }
 
-    pub(super) fn resize(self: &Arc<Self>, to: usize) {
-        self.step_with(Input::Resize(to), |state| {
-            let from = state.sched.target();
-            (from != to).then_some(EventKind::Resized { from, to })
-        });
+    pub(super) fn resize(self: &Arc<Self>, min: usize, max: usize) -> Result<(), ResizeError> {
+        if min == 0 {
+            return Err(ResizeError::Zero);
+        }
+        if min > max {
+            return Err(ResizeError::Reversed { min, max });
+        }
+        self.step(Input::Resize { min, max });
+        Ok(())
+    }
+
+    pub(super) fn recycle(self: &Arc<Self>, worker: WorkerId) -> Result<(), RecycleError> {
+        if self.state.lock().sched.worker(worker).is_none() {
+            return Err(RecycleError::UnknownWorker { worker });
+        }
+        self.step(Input::Retire(worker, RetireReason::Recycle));
+        Ok(())
+    }
+
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, Arc<LaunchError>> {
+        let old: Vec<_> = {
+            let state = self.state.lock();
+            state.sched.workers().map(|status| status.worker).collect()
+        };
+        self.profile.renew();
+        self.step(Input::Reload);
+        self.until(|state| old.iter().all(|worker| !state.tasks.contains_key(worker)))
+            .await;
+        Ok(ReloadReport {
+            replaced: old.len(),
+        })
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let snapshot = self.snapshot();
+        let status = match snapshot.ready {
+            0 => HealthStatus::Down,
+            ready if ready < snapshot.target => HealthStatus::Degraded,
+            _ => HealthStatus::Ready,
+        };
+        Health {
+            status,
+            reasons: Vec::new(),
+            lanes: snapshot.lanes,
+            workers: snapshot.ready,
+            wanted: snapshot.target,
+        }
     }
 
     pub(super) fn commands(&self) -> Arc<[Command]> {
@@ -374,6 +433,7 @@ impl Shared {
             },
             Refusal::Draining => Rejection::Draining,
             Refusal::Closed => Rejection::Closed,
+            Refusal::BreakerOpen => Rejection::Closed,
             Refusal::Unavailable => match &self.state.lock().last_failure {
                 Some(cause) => Rejection::Unavailable {
                     cause: Arc::clone(cause),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Action, Affinity, Arrival, Input, Priority, Scheduler, SchedulerConfig};
 use crate::ids::CallId;
+use crate::pool::PoolSettings;
 
 /// A scheduler with all workers ready and every lane busy, so that each call queues before it runs.
 #[derive(Debug)]
@@ -19,8 +20,11 @@ impl SchedulerDriver {
     /// `workers` workers of `lanes` lanes each, all busy, and `queued` calls waiting.
     pub fn new(workers: usize, lanes: u16, queued: usize) -> Self {
         let config = SchedulerConfig {
-            target: workers,
-            queue_size: queued + 1,
+            settings: PoolSettings {
+                size: workers,
+                queue_size: queued + 1,
+                ..PoolSettings::default()
+            },
             session_ttl: Duration::from_secs(60),
             seed: 1,
         };

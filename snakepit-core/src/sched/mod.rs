@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::RetireReason;
 use crate::ids::{CallId, LaneId, SessionId, WorkerId};
+use crate::pool::{BreakerState, PoolSettings};
 use crate::worker::Quiesced;
 
 use backoff::Backoff;
@@ -95,8 +96,12 @@ pub(crate) enum Input {
     Condemn(WorkerId, RetireReason),
     /// Time passed.
     Tick,
-    /// The pool should have this many workers.
-    Resize(usize),
+    /// A worker is not needed: end it without a replacement, if the pool may shrink.
+    Release(WorkerId),
+    /// All workers are to be replaced, make before break; launches under way are begun anew.
+    Reload,
+    /// The pool should have as many workers as it needs between these bounds.
+    Resize { min: usize, max: usize },
     /// Take nothing new, finish the rest.
     Drain,
     /// Take nothing, finish nothing.
@@ -122,10 +127,25 @@ pub(crate) enum Action {
     },
     /// Start a worker; answer with `Launched` or `LaunchFailed`, later `Exited`.
     Launch(WorkerId),
+    /// A worker is due for replacement (for events).
+    Due(WorkerId, RetireReason),
+    /// A worker was taken out of service because of this call (for events).
+    Quarantined { worker: WorkerId, call: CallId },
+    /// The number of workers wanted changed (for events).
+    Resized { from: usize, to: usize },
+    /// The breaker changed (for events).
+    Breaker(BreakerState),
+    /// A call runs for longer than it should: tell where it is. Once for each call.
+    Slow {
+        call: CallId,
+        worker: WorkerId,
+        lane: LaneId,
+        running: Duration,
+    },
     /// A worker takes no more calls (for events).
     Draining(WorkerId, RetireReason),
     /// End an idle worker in good order; answer with `Exited`.
-    Stop(WorkerId),
+    Stop(WorkerId, RetireReason),
     /// Kill a worker, or break off its launch. `Exited` may follow and is ignored then.
     Abort(WorkerId, RetireReason),
 }
@@ -139,15 +159,14 @@ pub(crate) enum Refusal {
     Draining,
     Closed,
     Unavailable,
+    BreakerOpen,
 }
 
 /// What a scheduler is told at birth.
 #[derive(Clone, Debug)]
 pub(crate) struct SchedulerConfig {
-    /// Workers wanted.
-    pub(crate) target: usize,
-    /// Calls that may wait.
-    pub(crate) queue_size: usize,
+    /// What the pool is run by.
+    pub(crate) settings: PoolSettings,
     /// How long an unused session keeps its worker.
     pub(crate) session_ttl: Duration,
     /// Feeds the jitter of launch delays, so that pools that failed together do not retry together.
@@ -187,8 +206,8 @@ impl Scheduler {
     pub(crate) fn new(config: &SchedulerConfig) -> Self {
         Self {
             phase: Phase::Open,
-            target: config.target,
-            queue_size: config.queue_size,
+            target: config.settings.size,
+            queue_size: config.settings.queue_size,
             queue: Queue::default(),
             running: HashMap::new(),
             workers: Workers::default(),

@@ -85,7 +85,7 @@ impl Model {
                     assert!(self.alive.contains_key(worker) || self.launching.contains(worker));
                     self.draining.insert(*worker);
                 }
-                Action::Stop(worker) => {
+                Action::Stop(worker, _) => {
                     let busy = self.running.values().any(|(at, _)| at == worker);
                     assert!(!busy, "{worker} was stopped while it runs a call");
                     self.ended.insert(*worker);
@@ -264,7 +264,10 @@ impl Model {
                 let worker = pick(self.alive.keys().copied(), *index)?;
                 Input::Retire(worker, RetireReason::Policy("ttl".into()))
             }
-            Op::Resize(target) => Input::Resize(*target),
+            Op::Resize(target) => Input::Resize {
+                min: *target,
+                max: *target,
+            },
             Op::Wait(_) => Input::Tick,
             _ => return None,
         })

@@ -44,8 +44,9 @@ impl Scheduler {
                 }
                 self.settle(now, out);
             }
-            Input::Resize(target) => {
-                self.target = target;
+            Input::Release(_) | Input::Reload => {}
+            Input::Resize { min, max: _ } => {
+                self.target = min;
                 // Whoever resizes wants workers: what made launches fail may be mended.
                 if self.backoff.gave_up() {
                     self.backoff.worked();
@@ -280,7 +281,7 @@ impl Scheduler {
                 Some(WorkerState::Ready | WorkerState::Draining) => {
                     self.workers.move_to(worker, WorkerState::Stopping);
                     out.push(if idle {
-                        Action::Stop(worker)
+                        Action::Stop(worker, RetireReason::Shutdown)
                     } else {
                         Action::Abort(worker, RetireReason::Shutdown)
                     });
@@ -367,7 +368,7 @@ impl Scheduler {
     fn stop_if_idle(&mut self, worker: WorkerId, out: &mut Vec<Action>) {
         if self.workers.is_idle(worker) {
             self.workers.move_to(worker, WorkerState::Stopping);
-            out.push(Action::Stop(worker));
+            out.push(Action::Stop(worker, RetireReason::Resize));
         }
     }
 

@@ -15,8 +15,11 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(target: usize, queue_size: usize) -> Self {
         let config = SchedulerConfig {
-            target,
-            queue_size,
+            settings: PoolSettings {
+                size: target,
+                queue_size,
+                ..PoolSettings::default()
+            },
             session_ttl: Duration::from_secs(60),
             seed: 1,
         };
@@ -295,7 +298,7 @@ fn a_permanent_failure_ends_launching_and_rejects_what_waits() {
     bench.now += Duration::from_secs(3600);
     assert_eq!(bench.on(Input::Tick), []);
     assert_eq!(
-        launches(&bench.on(Input::Resize(1))),
+        launches(&bench.on(Input::Resize { min: 1, max: 1 })),
         1,
         "resizing tries again"
     );
@@ -345,7 +348,7 @@ fn not_all_workers_are_replaced_at_once() {
 #[test]
 fn shrinking_stops_idle_workers_and_breaks_off_launches() {
     let mut bench = Bench::new(3, 10);
-    let actions = bench.on(Input::Resize(1));
+    let actions = bench.on(Input::Resize { min: 1, max: 1 });
     assert_eq!(
         actions
             .iter()
@@ -355,14 +358,14 @@ fn shrinking_stops_idle_workers_and_breaks_off_launches() {
     );
     bench.finish_launches(1);
     let (call, _) = bench.arrive();
-    bench.on(Input::Resize(2));
+    bench.on(Input::Resize { min: 2, max: 2 });
     bench.finish_launches(1);
     let busy = bench.worker_of(call).unwrap();
-    let actions = bench.on(Input::Resize(1));
+    let actions = bench.on(Input::Resize { min: 1, max: 1 });
     assert!(
         actions
             .iter()
-            .any(|action| matches!(action, Action::Stop(worker) if *worker != busy)),
+            .any(|action| matches!(action, Action::Stop(worker, _) if *worker != busy)),
         "{actions:?}"
     );
 }

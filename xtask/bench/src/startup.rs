@@ -80,7 +80,7 @@ async fn measure(setup: &Setup, adapter: &str) -> Result<Run> {
     };
     let first_pss = with_zygote(workers(&pool))?;
     let start = Instant::now();
-    pool.resize(WORKERS + 1);
+    pool.resize(WORKERS + 1)?;
     pool.ready()
         .await
         .context("100 more workers do not start")?;

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::support::{
     A_MOMENT, Bench, FIRST_LANE, FOR_EVER, LONG_GRACE, SHORT_GRACE, abandon, one,
 };
+use crate::limits::CancelGrace;
 use crate::value::{Args, Value};
 use crate::worker::Quiesced;
 
@@ -72,7 +73,9 @@ pub async fn a_call_that_ended_is_cancelled_cleanly(bench: &Bench) {
     let id = call.id;
     one(&*worker, call).await.expect("echo");
     assert_eq!(
-        worker.cancel(FIRST_LANE, id, LONG_GRACE).await,
+        worker
+            .cancel(FIRST_LANE, id, CancelGrace::interrupt(LONG_GRACE))
+            .await,
         Quiesced::Clean
     );
     one(&*worker, bench.call("echo", Args::positional([2])))

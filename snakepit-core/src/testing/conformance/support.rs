@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{CallError, LaunchError};
 use crate::ids::{CallId, LaneId, WorkerId};
+use crate::limits::CancelGrace;
 use crate::pool::Pool;
 use crate::testing::Subject;
 use crate::value::{Args, Value};
@@ -195,7 +196,9 @@ pub(super) fn begin(
 pub(super) async fn abandon(worker: &Arc<dyn Worker>, call: Call, grace: Duration) -> Quiesced {
     let id = call.id;
     let _ = timeout(A_MOMENT, one(&**worker, call)).await;
-    worker.cancel(FIRST_LANE, id, grace).await
+    worker
+        .cancel(FIRST_LANE, id, CancelGrace::interrupt(grace))
+        .await
 }
 
 /// Checks that a call failed because its worker went away.

@@ -13,6 +13,7 @@ use super::Life;
 use super::commands::{Outcome, Steps, begin, error};
 use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind};
 use crate::ids::{CallId, LaneId};
+use crate::limits::CancelGrace;
 use crate::notice::Notice;
 use crate::value::Value;
 use crate::worker::{Call, LaunchContext, Quiesced, Reply, ReplyStream, Worker};
@@ -181,12 +182,12 @@ impl Worker for FakeWorker {
         steps.next().unwrap_or(Ok(Value::Null)).map(Reply::One)
     }
 
-    async fn cancel(&self, lane: LaneId, call: CallId, grace: Duration) -> Quiesced {
+    async fn cancel(&self, lane: LaneId, call: CallId, grace: CancelGrace) -> Quiesced {
         let running = self.state.borrow().running.get(&lane).copied();
         match running {
             Some(running) if running.call == call && running.stubborn => {
                 // Whether it dies meanwhile or the time runs out, the lane is lost.
-                let _ = tokio::time::timeout(grace, gone(&self.state)).await;
+                let _ = tokio::time::timeout(grace.total(), gone(&self.state)).await;
                 Quiesced::Stuck
             }
             Some(running) if running.call == call => {

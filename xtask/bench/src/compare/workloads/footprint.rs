@@ -160,7 +160,7 @@ async fn more(contestant: &Contestant) -> Result<f64> {
     let profile = contestant.profile("compare.py", shape.lanes, SpawnMode::Auto);
     let pool = contestant.start(profile, 1).await?;
     let start = Instant::now();
-    pool.resize(1 + shape.workers);
+    pool.resize(1 + shape.workers)?;
     pool.ready().await.context("more workers do not start")?;
     let seconds = start.elapsed().as_secs_f64();
     pool.shutdown().await;
