@@ -117,7 +117,7 @@ impl Shared {
 
 /// What policies may know of a worker; `None` for one they have no say about.
 fn view(status: &WorkerStatus) -> Option<WorkerView> {
-    if status.state != WorkerState::Ready || status.retiring {
+    if status.state != WorkerState::Ready {
         return None;
     }
     let mut view = WorkerView::new(status.worker, status.ready_at?);

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::shared::Shared;
 use crate::ids::{PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::WorkerState;
 use crate::worker::Hello;
 
 /// A pool at one moment.
@@ -47,7 +46,7 @@ impl PoolSnapshot {
 pub struct WorkerSnapshot {
     /// The worker.
     pub worker: WorkerId,
-    /// `launching`, `ready`, `draining` or `stopping`.
+    /// `launching`, `ready`, `due`, `quarantined`, `draining` or `stopping`.
     pub state: &'static str,
     /// Its lanes, 0 until it is ready.
     pub lanes: usize,
@@ -83,16 +82,11 @@ impl Shared {
         let state = self.state.lock();
         let mut lanes = 0;
         let workers = state.sched.workers().map(|status| {
-            let serving = status.state == WorkerState::Ready;
+            let serving = status.state.is_serving();
             lanes += if serving { status.lanes } else { 0 };
             WorkerSnapshot {
                 worker: status.worker,
-                state: match status.state {
-                    WorkerState::Launching => "launching",
-                    WorkerState::Ready => "ready",
-                    WorkerState::Draining => "draining",
-                    WorkerState::Stopping => "stopping",
-                },
+                state: status.state.name(),
                 lanes: status.lanes,
                 busy: status.busy,
                 served: status.served,
