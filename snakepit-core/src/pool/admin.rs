@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::health::Vitals;
-use super::member::state_name;
 use super::shared::{Phase, Shared, State};
 use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::RetireReason;
 use crate::ids::{SessionId, WorkerId};
-use crate::sched::{Input, Refusal, WorkerState};
+use crate::sched::{Input, Refusal};
 use crate::worker::Command;
 
 /// The most workers a pool may have. More processes than that are a slip of the finger.
@@ -74,8 +73,8 @@ impl Shared {
             result = match state.sched.worker(worker) {
                 _ if state.phase != Phase::Open => Err(RecycleError::Closed),
                 None => Err(RecycleError::UnknownWorker { worker }),
-                Some(status) if status.state != WorkerState::Ready => {
-                    let state = state_name(&status);
+                Some(status) if !status.state.is_serving() => {
+                    let state = status.state.name();
                     Err(RecycleError::NotServing { worker, state })
                 }
                 Some(_) => Ok(()),
@@ -119,7 +118,7 @@ impl Shared {
         let vitals = state.vitals();
         let answering = state.sched.workers().filter(|status| {
             let record = state.members.get(&status.worker).map(|(_, record)| record);
-            status.state == WorkerState::Ready && record.is_some_and(|record| !record.silent)
+            status.state.is_serving() && record.is_some_and(|record| !record.silent)
         });
         Health {
             status: vitals.status(),
@@ -175,11 +174,11 @@ impl Shared {
 
     /// Why a pool with an open breaker and no workers takes no calls.
     fn broken(&self, state: &State) -> Rejection {
-        let BreakerState::Open { pause } = state.breaker else {
+        let BreakerState::Open { pause } = state.sched.breaker() else {
             return Rejection::Closed;
         };
         Rejection::BreakerOpen {
-            deaths: 0,
+            deaths: state.sched.breaker_deaths(),
             window: self.settings.restart_window,
             pause,
             last: state.last_exit.clone(),
@@ -196,7 +195,7 @@ impl State {
             silent: self.silent,
             failing: self.failing,
             gave_up: self.sched.gave_up(),
-            breaker: self.breaker,
+            breaker: self.sched.breaker(),
             stopped: self.stopped.len(),
         }
     }

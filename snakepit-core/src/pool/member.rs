@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::error::ExitReport;
 use crate::ids::WorkerId;
 use crate::recycle::WorkerView;
-use crate::sched::{WorkerState, WorkerStatus};
+use crate::sched::WorkerStatus;
 use crate::usage::Usage;
 use crate::worker::{Hello, Worker};
 
@@ -149,17 +149,6 @@ impl Record {
         view.trimmed_at = self.trimmed_at;
         view.memory_enforced = member.hello.memory_enforced;
         view
-    }
-}
-
-/// Where a worker is in its life, in the words of `docs/lifecycle.md`.
-pub(super) fn state_name(status: &WorkerStatus) -> &'static str {
-    match status.state {
-        WorkerState::Launching => "launching",
-        WorkerState::Ready if status.retiring => "due",
-        WorkerState::Ready => "ready",
-        WorkerState::Draining => "draining",
-        WorkerState::Stopping => "stopping",
     }
 }
 

@@ -114,11 +114,11 @@ impl Subject {
         if matches!(status.state, WorkerState::Launching | WorkerState::Stopping) {
             return None;
         }
-        let spare = state.sched.ready() > state.bounds.0 && state.sched.queued() == 0;
+        let spare = state.sched.ready() > state.sched.bounds().0 && state.sched.queued() == 0;
         Some(Self {
             member: Arc::clone(member),
             view: record.view(member, &status, spare),
-            recyclable: status.state == WorkerState::Ready && !status.retiring,
+            recyclable: status.state == WorkerState::Ready,
         })
     }
 }

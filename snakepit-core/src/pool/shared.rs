@@ -18,7 +18,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
-use super::{BreakerState, HealthStatus, PoolSettings};
+use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
 use crate::ids::{CallId, LaneId, PoolName, WorkerId};
@@ -45,8 +45,6 @@ pub(super) enum Phase {
 pub(super) struct State {
     pub(super) sched: Scheduler,
     pub(super) phase: Phase,
-    /// The fewest and the most workers wanted.
-    pub(super) bounds: (usize, usize),
     pub(super) members: HashMap<WorkerId, (Arc<Member>, Record)>,
     /// The task of every worker that is not gone, launching ones included; `None` until it is spawned.
     pub(super) tasks: HashMap<WorkerId, Option<AbortHandle>>,
@@ -63,7 +61,6 @@ pub(super) struct State {
     pub(super) failing: u32,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
-    pub(super) breaker: BreakerState,
     /// Ready workers that should have given a sign and have not.
     pub(super) silent: usize,
     /// One for each policy, and one for notices.
@@ -132,11 +129,9 @@ impl Shared {
         sched: Scheduler,
         runtime: Handle,
     ) -> Self {
-        let most = settings.max_size.unwrap_or(settings.size);
         let state = State {
             sched,
             phase: Phase::Open,
-            bounds: (settings.size, most.max(settings.size)),
             members: HashMap::new(),
             tasks: HashMap::new(),
             waiters: HashMap::new(),
@@ -147,7 +142,6 @@ impl Shared {
             failures: 0,
             failing: 0,
             last_exit: None,
-            breaker: BreakerState::Closed,
             silent: 0,
             guards: policies.guards(),
             stopped: Vec::new(),
@@ -291,7 +285,6 @@ impl Shared {
         match &input {
             Input::Drain => state.phase = state.phase.max(Phase::Draining),
             Input::Close => state.phase = Phase::Closed,
-            Input::Resize { min, max } => state.bounds = (*min, *max),
             _ => {}
         }
         let mut actions = std::mem::take(&mut state.actions);
@@ -369,10 +362,7 @@ impl Shared {
                 });
                 EventKind::WorkerStopping { worker, reason }
             }
-            Action::Breaker(breaker) => {
-                state.breaker = breaker;
-                EventKind::Breaker { state: breaker }
-            }
+            Action::Breaker(state) => EventKind::Breaker { state },
             Action::Draining(worker, reason) => EventKind::WorkerDraining { worker, reason },
             Action::Due(worker, reason) => EventKind::WorkerDue { worker, reason },
             Action::Quarantined { worker, call } => EventKind::WorkerQuarantined { worker, call },

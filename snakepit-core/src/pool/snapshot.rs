@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::BreakerState;
-use super::member::{Record, state_name};
+use super::member::Record;
 use super::shared::Shared;
 use crate::ids::{PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::WorkerState;
 use crate::usage::Usage;
 use crate::worker::Hello;
 
@@ -97,14 +96,14 @@ impl Shared {
         let state = self.state.lock();
         let mut lanes = 0;
         let workers = state.sched.workers().map(|status| {
-            let serving = status.state == WorkerState::Ready;
+            let serving = status.state.is_serving();
             lanes += if serving { status.lanes } else { 0 };
             let member = state.members.get(&status.worker);
             let (member, record) = member.map(|(member, record)| (member, record)).unzip();
             let hello = member.map(|member| Arc::clone(&member.hello));
             WorkerSnapshot {
                 worker: status.worker,
-                state: state_name(&status),
+                state: status.state.name(),
                 lanes: status.lanes,
                 busy: status.busy,
                 served: member.map_or(0, |member| member.tally.finished()),
@@ -115,17 +114,18 @@ impl Shared {
             }
         });
         let workers = workers.collect();
+        let (min, max) = state.sched.bounds();
         PoolSnapshot {
             pool: self.name.clone(),
             profile: self.profile.kind().to_owned(),
             target: state.sched.target(),
-            min: state.bounds.0,
-            max: state.bounds.1,
+            min,
+            max,
             ready: state.sched.ready(),
             lanes,
             running: state.sched.running(),
             queued: state.sched.queued(),
-            breaker: state.breaker,
+            breaker: state.sched.breaker(),
             workers,
             notices: state.notices.clone(),
         }
