@@ -22,6 +22,8 @@ const MOST_NODES: usize = 100_000;
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) kind: Kind,
+    /// What is read instead of the text at that place: a value in the original's form, converted.
+    pub(crate) instead: Option<String>,
 }
 
 /// What a node is.
@@ -78,6 +80,7 @@ impl Build<'_> {
         Node {
             place: self.place,
             kind,
+            instead: None,
         }
     }
 

@@ -14,12 +14,16 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(target: usize, queue_size: usize) -> Self {
+        Self::with(PoolSettings {
+            size: target,
+            queue_size,
+            ..PoolSettings::default()
+        })
+    }
+
+    pub(super) fn with(settings: PoolSettings) -> Self {
         let config = SchedulerConfig {
-            settings: PoolSettings {
-                size: target,
-                queue_size,
-                ..PoolSettings::default()
-            },
+            settings,
             session_ttl: Duration::from_secs(60),
             seed: 1,
         };
@@ -327,7 +331,10 @@ fn a_retiring_worker_serves_until_its_replacement_is_ready() {
         [Action::Draining(old, why)],
         "busy: it drains, and is not stopped yet"
     );
-    assert_eq!(bench.on(Input::Finished(call)), [Action::Stop(old)]);
+    assert_eq!(
+        bench.on(Input::Finished(call)),
+        [Action::Stop(old, RetireReason::Policy("ttl".into()))]
+    );
     assert_eq!(launches(&bench.on(Input::Exited(old))), 0);
     assert_eq!(bench.sched.ready(), 1);
 }
@@ -436,7 +443,7 @@ fn closing_rejects_what_waits_stops_the_idle_and_kills_the_busy() {
     assert_eq!(
         actions
             .iter()
-            .filter(|action| matches!(action, Action::Stop(_)))
+            .filter(|action| matches!(action, Action::Stop(..)))
             .count(),
         1
     );
