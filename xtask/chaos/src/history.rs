@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use snakepit_core::{CallId, Event, EventKind, EventSink, PoolName, WorkerId};
 
-/// Entries kept to be shown with the first fault.
+/// Entries of each kind kept to be shown with the first fault.
 const LATEST: usize = 100;
 
 /// Remembers for all pools.
@@ -19,7 +19,10 @@ pub(crate) struct History {
 
 #[derive(Debug, Default)]
 struct State {
+    /// What we did, and what became of workers.
     latest: VecDeque<(Instant, Entry)>,
+    /// What became of calls: so much that it would leave no room for the rest.
+    latest_calls: VecDeque<(Instant, Entry)>,
     pools: BTreeMap<PoolName, Account>,
     faults: Vec<String>,
     /// What had happened when the first fault was found.
@@ -69,7 +72,7 @@ impl History {
 
     /// Remembers what we did.
     pub(crate) fn did(&self, deed: impl Into<String>) {
-        self.state.lock().remember(Entry::Deed(deed.into()));
+        remember(&mut self.state.lock().latest, Entry::Deed(deed.into()));
     }
 
     /// Something that must not be.
@@ -148,12 +151,13 @@ impl EventSink for History {
             .entry(event.pool.clone())
             .or_default()
             .note(&event.kind);
-        let noise = matches!(
-            event.kind,
-            EventKind::CallQueued { .. } | EventKind::Log { .. }
-        );
-        if !noise {
-            state.remember(Entry::Event(Box::new(event.clone())));
+        let entry = Entry::Event(Box::new(event.clone()));
+        match event.kind {
+            EventKind::CallQueued { .. } | EventKind::Log { .. } => {}
+            EventKind::CallStarted { .. }
+            | EventKind::CallFinished { .. }
+            | EventKind::CallRejected { .. } => remember(&mut state.latest_calls, entry),
+            _ => remember(&mut state.latest, entry),
         }
     }
 }
@@ -190,17 +194,19 @@ impl Account {
     }
 }
 
-impl State {
-    fn remember(&mut self, entry: Entry) {
-        if self.latest.len() == LATEST {
-            self.latest.pop_front();
-        }
-        self.latest.push_back((Instant::now(), entry));
+fn remember(entries: &mut VecDeque<(Instant, Entry)>, entry: Entry) {
+    if entries.len() == LATEST {
+        entries.pop_front();
     }
+    entries.push_back((Instant::now(), entry));
+}
 
+impl State {
     fn show(&self, began: Instant) -> String {
         let mut text = String::new();
-        for (at, entry) in &self.latest {
+        let mut entries: Vec<_> = self.latest.iter().chain(&self.latest_calls).collect();
+        entries.sort_by_key(|(at, _)| *at);
+        for (at, entry) in entries {
             let seconds = (*at - began).as_secs_f64();
             let _ = match entry {
                 Entry::Deed(deed) => writeln!(text, "{seconds:9.4}  >>> {deed}"),

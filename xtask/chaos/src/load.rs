@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use snakepit_core::error::RemoteKind;
+use snakepit_core::error::{Rejection, RemoteKind};
 use snakepit_core::{Affinity, CallError, Request};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -73,7 +73,8 @@ pub(crate) async fn make(ground: &Arc<Ground>, session: &str, plan: Plan) {
         ));
         return;
     };
-    let took = began.elapsed().saturating_sub(rests);
+    let passed = began.elapsed();
+    let took = passed.saturating_sub(rests);
     let late = took.saturating_sub(plan.timeout);
     if late > SLACK {
         ground.fault(format!(
@@ -88,7 +89,7 @@ pub(crate) async fn make(ground: &Arc<Ground>, session: &str, plan: Plan) {
             (Promise::Nothing, "wrong")
         }
         End::Failed(error) => {
-            if let Some(why) = surprising(plan, nonce, took, error) {
+            if let Some(why) = surprising(plan, nonce, passed, error) {
                 ground.fault(format!("call {nonce:#x} {plan:?}: {why}: {error:?}"));
             }
             (Promise::of(error), error.code())
@@ -225,7 +226,7 @@ async fn stream(
 }
 
 /// Why a call cannot have ended like this, whatever was done to its pool.
-fn surprising(plan: Plan, nonce: u64, took: Duration, error: &CallError) -> Option<&'static str> {
+fn surprising(plan: Plan, nonce: u64, passed: Duration, error: &CallError) -> Option<&'static str> {
     let fine = match error {
         CallError::Remote(remote) => match remote.kind {
             RemoteKind::Exception => {
@@ -237,7 +238,7 @@ fn surprising(plan: Plan, nonce: u64, took: Duration, error: &CallError) -> Opti
             _ => false,
         },
         CallError::TimedOut { after, .. } => {
-            if took < *after {
+            if passed < *after {
                 return Some("its time was not over");
             }
             true
@@ -245,11 +246,14 @@ fn surprising(plan: Plan, nonce: u64, took: Duration, error: &CallError) -> Opti
         CallError::Cancelled { .. } => matches!(plan.what, What::Cancelled { .. }),
         CallError::Poisoned { .. } => plan.what == What::Idempotent,
         CallError::WorkerLost(_) => true,
-        _ => match error.code() {
-            "pool.queue_full" => true,
-            "pool.session_busy" => plan.what == What::Session(Affinity::StrictFailFast),
+        CallError::Rejected { reason, .. } => match reason {
+            Rejection::QueueFull { .. } => true,
+            Rejection::SessionBusy { .. } => plan.what == What::Session(Affinity::StrictFailFast),
+            // It waited in vain because launches failed, which are tried again.
+            Rejection::Unavailable { cause } => !cause.is_permanent(),
             _ => false,
         },
+        _ => false,
     };
     (!fine).then_some("it must not end like this")
 }

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::arena::{Arena, Interpreters};
 use crate::disturb::Disturber;
+use crate::history::History;
 use crate::plan::{Plan, Storm};
 use crate::quiet::Look;
 
@@ -103,10 +104,10 @@ async fn chaos(seed: u64, lasts: Duration, interpreters: &Interpreters) -> Resul
     );
     let disturber = Disturber::new(Arc::clone(&arena));
     let mut looks = vec![calm_before(&arena, seed).await?];
-    if !arena.history.is_clean() {
-        return Ok(verdict(&arena, seed));
-    }
     for (number, storm) in plan.storms.iter().enumerate() {
+        if !arena.history.is_clean() {
+            break;
+        }
         weather(&arena, &disturber, seed, number, storm).await?;
         let look = quiet::look(&arena, looks.first()).await?;
         println!(
@@ -115,14 +116,14 @@ async fn chaos(seed: u64, lasts: Duration, interpreters: &Interpreters) -> Resul
             look.settled.as_secs_f64()
         );
         looks.push(look);
-        if !arena.history.is_clean() {
-            break;
-        }
     }
     quiet::end(&arena).await?;
     report::print(&arena, &disturber.done.lock(), &looks);
+    let (run, history) = (arena.run.clone(), Arc::clone(&arena.history));
+    drop((arena, disturber));
+    quiet::nothing_left(&run, &history).await;
     println!("\n{:.0} s in all", began.elapsed().as_secs_f64());
-    Ok(verdict(&arena, seed))
+    Ok(verdict(&history, seed))
 }
 
 /// Some load without disturbances and a reload of each pool, so that what is made at first use is made.
@@ -177,8 +178,8 @@ async fn ended(arena: &Arena, mut tasks: JoinSet<()>, what: &str) {
 }
 
 /// Prints what did not hold, if anything.
-fn verdict(arena: &Arena, seed: u64) -> bool {
-    let (faults, latest) = arena.history.faults();
+fn verdict(history: &History, seed: u64) -> bool {
+    let (faults, latest) = history.faults();
     if faults.is_empty() {
         println!("everything held");
         return true;

@@ -8,6 +8,7 @@ use snakepit_core::HealthStatus;
 use tokio::time::sleep;
 
 use crate::arena::{Arena, Ground};
+use crate::history::History;
 use crate::proc::{self, Possessions};
 
 /// How long pools may take to be whole again. A launch that failed several times is tried again after half a minute.
@@ -164,7 +165,7 @@ fn strangers(arena: &Arena, ground: &Ground) -> Vec<String> {
     bad
 }
 
-/// Ends all pools; nothing may be left.
+/// Ends all pools: each worker there was has ended once.
 pub(crate) async fn end(arena: &Arc<Arena>) -> Result<()> {
     for ground in &arena.grounds {
         if tokio::time::timeout(PATIENCE, ground.pool.shutdown())
@@ -173,17 +174,6 @@ pub(crate) async fn end(arena: &Arc<Arena>) -> Result<()> {
         {
             ground.fault("does not end");
         }
-    }
-    let began = Instant::now();
-    let left = loop {
-        let left = proc::of_run(&arena.run, None);
-        if left.is_empty() || began.elapsed() > PATIENCE {
-            break left;
-        }
-        sleep(Duration::from_millis(20)).await;
-    };
-    for process in left {
-        arena.history.fault(format!("left running: {process:?}"));
     }
     for ground in &arena.grounds {
         for fault in ground.ledger.audit()? {
@@ -194,4 +184,19 @@ pub(crate) async fn end(arena: &Arc<Arena>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// When the pools are gone, so are their processes.
+pub(crate) async fn nothing_left(run: &str, history: &History) {
+    let began = Instant::now();
+    let left = loop {
+        let left = proc::of_run(run, None);
+        if left.is_empty() || began.elapsed() > PATIENCE {
+            break left;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    for process in left {
+        history.fault(format!("left running: {process:?}"));
+    }
 }
