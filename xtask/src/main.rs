@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod ci;
 mod cpython;
 mod example;
@@ -43,6 +44,8 @@ enum Task {
     Python(python::Options),
     /// Runs the benchmarks, in release
     Bench(bench::Options),
+    /// Disturbs pools in every way there is, under load, and checks that they keep what they promise
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Python(options) => python::run(&options)?,
         Task::Bench(options) => bench::run(&options)?,
+        Task::Chaos(options) => chaos::run(&options)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,215 @@
+//! What was promised about each call, held against what ran: pure but for reading the workers' journal.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use parking_lot::Mutex;
+use snakepit_core::{CallError, Delivery};
+
+/// How often an idempotent call may run: `poison_threshold`.
+pub(crate) const POISON: u8 = 2;
+
+/// Bits of a nonce below the number of its pool.
+const BITS: u32 = 40;
+
+/// What a caller was told about one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Nothing yet, or the caller left.
+    Nothing,
+    /// It ran.
+    Ran,
+    /// It never ran.
+    NeverRan,
+}
+
+impl Promise {
+    /// What an error says.
+    pub(crate) fn of(error: &CallError) -> Self {
+        match error.delivery() {
+            Delivery::NotSent => Self::NeverRan,
+            Delivery::MaybeExecuted => Self::Nothing,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    promise: Promise,
+    idempotent: bool,
+    runs: u8,
+    /// Told once already.
+    broken: bool,
+}
+
+impl Entry {
+    fn fault(self) -> Option<String> {
+        let most = if self.idempotent { POISON } else { 1 };
+        match (self.promise, self.runs) {
+            (_, runs) if runs > most => Some(format!("ran {runs} times")),
+            (Promise::Ran, 0) => Some("was answered but never ran".to_owned()),
+            (Promise::NeverRan, runs) if runs > 0 => {
+                Some("ran, although its error says that it never did".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The calls of one pool.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pool: u64,
+    entries: Mutex<Vec<Entry>>,
+    journal: Mutex<File>,
+}
+
+impl Ledger {
+    /// For the pool of that number, whose workers write to the file of that name.
+    pub(crate) fn new(pool: usize, journal: &Path) -> Result<Self> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(journal)
+            .with_context(|| format!("cannot make {}", journal.display()))?;
+        Ok(Self {
+            pool: pool as u64,
+            entries: Mutex::default(),
+            journal: Mutex::new(file),
+        })
+    }
+
+    /// A number no other call of any pool has.
+    pub(crate) fn open(&self, idempotent: bool) -> u64 {
+        let mut entries = self.entries.lock();
+        entries.push(Entry {
+            promise: Promise::Nothing,
+            idempotent,
+            runs: 0,
+            broken: false,
+        });
+        self.pool << BITS | (entries.len() as u64 - 1)
+    }
+
+    /// The call is over.
+    pub(crate) fn close(&self, nonce: u64, promise: Promise) {
+        let mut entries = self.entries.lock();
+        if let Some(entry) = index(nonce).and_then(|index| entries.get_mut(index)) {
+            entry.promise = promise;
+        }
+    }
+
+    /// Reads what ran since the last look; returns what does not fit. Worth asking only while no call is under way.
+    pub(crate) fn audit(&self) -> Result<Vec<String>> {
+        let mut written = Vec::new();
+        self.journal.lock().read_to_end(&mut written)?;
+        let mut entries = self.entries.lock();
+        let mut faults = Vec::new();
+        for nonce in written.chunks(8) {
+            let Ok(nonce) = nonce.try_into().map(u64::from_le_bytes) else {
+                faults.push("the journal has half a record".to_owned());
+                continue;
+            };
+            let own = nonce >> BITS == self.pool;
+            match index(nonce).and_then(|index| entries.get_mut(index)) {
+                Some(entry) if own => entry.runs = entry.runs.saturating_add(1),
+                _ => faults.push(format!("call {nonce:#x} ran, which nobody made here")),
+            }
+        }
+        for (index, entry) in entries.iter_mut().enumerate() {
+            if let Some(fault) = entry.fault().filter(|_| !entry.broken) {
+                entry.broken = true;
+                faults.push(format!(
+                    "call {:#x} {fault}",
+                    self.pool << BITS | index as u64
+                ));
+            }
+        }
+        Ok(faults)
+    }
+}
+
+fn index(nonce: u64) -> Option<usize> {
+    usize::try_from(nonce & ((1 << BITS) - 1)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    struct Bench {
+        ledger: Ledger,
+        journal: File,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("journal");
+            let ledger = Ledger::new(3, &path).expect("a ledger");
+            let journal = File::options()
+                .append(true)
+                .open(path)
+                .expect("the journal");
+            Self {
+                ledger,
+                journal,
+                _folder: folder,
+            }
+        }
+
+        fn run(&mut self, nonce: u64) {
+            self.journal.write_all(&nonce.to_le_bytes()).expect("space");
+        }
+
+        fn faults(&self) -> Vec<String> {
+            self.ledger.audit().expect("a journal that can be read")
+        }
+    }
+
+    #[test]
+    fn calls_that_did_as_was_said_are_no_faults() {
+        let mut bench = Bench::new();
+        let [answered, lost, never, left] = [(); 4].map(|()| bench.ledger.open(false));
+        let again = bench.ledger.open(true);
+        for nonce in [answered, lost, again, again] {
+            bench.run(nonce);
+        }
+        bench.ledger.close(answered, Promise::Ran);
+        bench.ledger.close(again, Promise::Ran);
+        bench.ledger.close(lost, Promise::Nothing);
+        bench.ledger.close(never, Promise::NeverRan);
+        assert_eq!(bench.faults(), [""; 0]);
+        bench.run(left);
+        assert_eq!(bench.faults(), [""; 0]);
+    }
+
+    #[test]
+    fn a_call_that_ran_twice_or_against_its_word_is_found_once() {
+        let mut bench = Bench::new();
+        let [twice, never, answered] = [(); 3].map(|()| bench.ledger.open(false));
+        for nonce in [twice, twice, never] {
+            bench.run(nonce);
+        }
+        bench.ledger.close(never, Promise::NeverRan);
+        bench.ledger.close(answered, Promise::Ran);
+        assert_eq!(bench.faults().len(), 3);
+        assert_eq!(bench.faults(), [""; 0]);
+    }
+
+    #[test]
+    fn calls_of_others_are_strange_here() {
+        let mut bench = Bench::new();
+        let own = bench.ledger.open(false);
+        bench.run(own);
+        bench.run(own & ((1 << BITS) - 1));
+        bench.run(own + 1);
+        assert_eq!(bench.faults().len(), 2);
+    }
+}
