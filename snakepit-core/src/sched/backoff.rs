@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::jitter::Jitter;
+
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -11,17 +13,16 @@ pub(super) struct Backoff {
     failures: u32,
     not_before: Option<Instant>,
     gave_up: bool,
-    random: u64,
+    jitter: Jitter,
 }
 
 impl Backoff {
     pub(super) fn new(seed: u64) -> Self {
-        // A xorshift generator stays at zero for ever if it starts there.
         Self {
             failures: 0,
             not_before: None,
             gave_up: false,
-            random: seed | 1,
+            jitter: Jitter::new(seed),
         }
     }
 
@@ -31,7 +32,7 @@ impl Backoff {
         let doubled = FIRST
             .saturating_mul(1 << (self.failures - 1).min(16))
             .min(LONGEST);
-        self.not_before = Some(now + self.jittered(doubled));
+        self.not_before = Some(now + self.jitter.spread(doubled));
     }
 
     /// A worker was launched but died before it was of any use. The first such death may be an accident and costs
@@ -71,15 +72,6 @@ impl Backoff {
 
     pub(super) fn failures(&self) -> u32 {
         self.failures
-    }
-
-    /// Between 80 and 120 percent of `delay`.
-    fn jittered(&mut self, delay: Duration) -> Duration {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let percent = 80 + u32::try_from(self.random % 41).unwrap_or(0);
-        delay * percent / 100
     }
 }
 

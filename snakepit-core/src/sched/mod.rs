@@ -7,15 +7,21 @@
 //! to two calls.
 
 mod backoff;
+mod breaker;
+mod calls;
 #[cfg(feature = "test-util")]
 mod driver;
+mod ends;
+mod jitter;
 mod queue;
+mod scale;
 mod sessions;
+mod settle;
+mod slow;
+mod state;
 mod step;
 mod workers;
 
-#[cfg(test)]
-mod model_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +34,17 @@ use crate::pool::{BreakerState, PoolSettings};
 use crate::worker::Quiesced;
 
 use backoff::Backoff;
+use breaker::Breaker;
 use queue::{Queue, Waiting};
+use scale::Scale;
 use sessions::Sessions;
+use slow::Slow;
 use workers::Workers;
 
 #[cfg(feature = "test-util")]
 pub use driver::SchedulerDriver;
-pub(crate) use workers::{WorkerState, WorkerStatus};
+pub(crate) use state::WorkerState;
+pub(crate) use workers::WorkerStatus;
 
 /// Which of the waiting calls goes first. Equal priorities are served in order of arrival.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,54 +190,77 @@ enum Phase {
     Closed,
 }
 
+/// What a running call does with its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It uses it.
+    Working,
+    /// It has used it for so long that this was told.
+    Slow,
+    /// Its caller is gone and it was interrupted.
+    Abandoned,
+    /// It will not let go.
+    Stuck,
+}
+
 #[derive(Debug)]
 struct Running {
     worker: WorkerId,
     lane: LaneId,
-    abandoned: bool,
+    since: Instant,
+    hold: Hold,
 }
 
 /// The state machine.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
+    settings: PoolSettings,
     phase: Phase,
-    target: usize,
-    queue_size: usize,
     queue: Queue,
     running: HashMap<CallId, Running>,
     workers: Workers,
     sessions: Sessions,
+    scale: Scale,
+    slow: Slow,
     backoff: Backoff,
+    breaker: Breaker,
+    /// When a call will have waited so long that the pool may have to grow. `None` while it cannot.
+    scale_at: Option<Instant>,
+    /// When [`settle`](Self::settle) has something to do even if nothing happens.
+    wake: Option<Instant>,
     next_worker: u64,
 }
 
 impl Scheduler {
     /// A scheduler without workers. The first [`Input::Tick`] makes it launch them.
     pub(crate) fn new(config: &SchedulerConfig) -> Self {
+        let settings = config.settings.clone();
         Self {
             phase: Phase::Open,
-            target: config.settings.size,
-            queue_size: config.settings.queue_size,
             queue: Queue::default(),
             running: HashMap::new(),
             workers: Workers::default(),
             sessions: Sessions::new(config.session_ttl),
+            scale: Scale::new(&settings),
+            slow: Slow::new(settings.slow_call_after),
             backoff: Backoff::new(config.seed),
+            breaker: Breaker::new(settings.restart_window, config.seed),
+            scale_at: None,
+            wake: None,
             next_worker: 1,
+            settings,
         }
     }
 
     /// When the next [`Input::Tick`] is due, if ever.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        let launch = if self.wants_launch() {
-            self.backoff.not_before()
-        } else {
-            None
-        };
-        [self.queue.next_timeout(), launch]
-            .into_iter()
-            .flatten()
-            .min()
+        let times = [
+            self.queue.next_timeout(),
+            self.wake,
+            self.slow.look_at(),
+            self.scale_at,
+        ];
+        times.into_iter().flatten().min()
     }
 
     /// Calls waiting for a lane.
@@ -242,7 +275,30 @@ impl Scheduler {
 
     /// Workers wanted.
     pub(crate) fn target(&self) -> usize {
-        self.target
+        if self.phase == Phase::Closed {
+            return 0;
+        }
+        self.scale.target()
+    }
+
+    /// How few and how many workers there may be.
+    pub(crate) fn bounds(&self) -> (usize, usize) {
+        self.scale.bounds()
+    }
+
+    /// Whether launching workers goes on after deaths.
+    pub(crate) fn breaker(&self) -> BreakerState {
+        self.breaker.state()
+    }
+
+    /// The deaths that opened the breaker, all within `restart_window`; 0 while it is closed.
+    pub(crate) fn breaker_deaths(&self) -> u32 {
+        self.breaker.deaths()
+    }
+
+    /// Until when the breaker stays open, if it is.
+    pub(crate) fn breaker_open_until(&self) -> Option<Instant> {
+        self.breaker.open_until()
     }
 
     /// Workers that take calls.

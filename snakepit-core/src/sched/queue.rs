@@ -16,6 +16,7 @@ const LEVELS: usize = 3;
 pub(super) struct Waiting {
     pub(super) priority: Priority,
     pub(super) session: Option<(SessionId, Affinity)>,
+    pub(super) since: Instant,
     pub(super) give_up_at: Instant,
 }
 
@@ -62,6 +63,8 @@ pub(super) struct Queue {
     lines: [Line; LEVELS],
     pinned: HashMap<WorkerId, Line>,
     timeouts: BTreeSet<(Instant, CallId)>,
+    /// Calls that wait for one worker.
+    bound: usize,
     next_seq: u64,
 }
 
@@ -72,6 +75,20 @@ impl Queue {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Calls that would take a lane of any worker.
+    pub(super) fn unbound(&self) -> usize {
+        self.entries.len() - self.bound
+    }
+
+    /// Since when the call waits that has waited longest of those that would take a lane of any worker.
+    pub(super) fn waiting_since(&mut self) -> Option<Instant> {
+        let heads = self
+            .lines
+            .iter_mut()
+            .filter_map(|line| line.head(&self.entries, None));
+        heads.map(|call| self.entries[&call].waiting.since).min()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -92,6 +109,7 @@ impl Queue {
                 pinned_to,
             },
         );
+        self.bound += usize::from(pinned_to.is_some());
         let line = match pinned_to {
             Some(worker) => self.pinned.entry(worker).or_default(),
             None => &mut self.lines[level],
@@ -104,6 +122,7 @@ impl Queue {
     pub(super) fn remove(&mut self, call: CallId) -> Option<Waiting> {
         let entry = self.entries.remove(&call)?;
         self.timeouts.remove(&(entry.waiting.give_up_at, call));
+        self.bound -= usize::from(entry.pinned_to.is_some());
         Some(entry.waiting)
     }
 
@@ -140,6 +159,7 @@ impl Queue {
                 .filter(|entry| entry.pinned_to == Some(worker))
             {
                 entry.pinned_to = None;
+                self.bound -= 1;
                 let level = entry.waiting.priority as usize;
                 self.lines[level].0.push_back(call);
                 touched[level] = true;

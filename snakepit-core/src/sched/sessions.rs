@@ -28,6 +28,11 @@ impl Sessions {
         }
     }
 
+    /// How long an unused session is remembered.
+    pub(super) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     /// The worker of the session, if it has one that has not expired. The worker may be gone: worker ids are never
     /// used twice, so the caller only has to look it up.
     pub(super) fn worker(&self, session: &SessionId, now: Instant) -> Option<WorkerId> {

@@ -1,0 +1,207 @@
+//! What becomes of calls: a lane at once, a place in the queue, or a refusal. Knows of workers only which have a lane.
+
+use std::time::Instant;
+
+use super::{
+    Action, Affinity, Arrival, Hold, Phase, Refusal, Running, Scheduler, Waiting, WorkerState,
+};
+use crate::ids::{CallId, SessionId, WorkerId};
+
+impl Scheduler {
+    pub(super) fn arrived(&mut self, arrival: Arrival, now: Instant, out: &mut Vec<Action>) {
+        let Arrival {
+            call,
+            priority,
+            session,
+            give_up_at,
+        } = arrival;
+        let refusal = match self.phase {
+            Phase::Open if give_up_at <= now => Some(Refusal::QueueTimeout),
+            Phase::Open => self.hopeless(),
+            Phase::Draining => Some(Refusal::Draining),
+            Phase::Closed => Some(Refusal::Closed),
+        };
+        if let Some(why) = refusal {
+            out.push(Action::Reject { call, why });
+            return;
+        }
+        let bound = session
+            .as_ref()
+            .and_then(|(session, affinity)| Some((self.bound_to(session, now)?, *affinity)));
+        let choice = match bound {
+            Some((worker, _)) if self.workers.is_open(worker) => Some(worker),
+            Some((_, Affinity::StrictFailFast)) => {
+                out.push(Action::Reject {
+                    call,
+                    why: Refusal::SessionBusy,
+                });
+                return;
+            }
+            Some((_, Affinity::StrictQueue)) => None,
+            Some((_, Affinity::Hint)) => self.workers.best_open(),
+            None if session.is_some() => self.workers.best_open_to_stay(),
+            None => self.workers.best_open(),
+        };
+        if let Some(worker) = choice {
+            self.grant(call, session.as_ref(), worker, now, out);
+        } else if self.queue.len() >= self.settings.queue_size {
+            out.push(Action::Reject {
+                call,
+                why: Refusal::QueueFull,
+            });
+        } else {
+            let pinned_to = bound
+                .filter(|(_, affinity)| *affinity == Affinity::StrictQueue)
+                .map(|(worker, _)| worker);
+            self.queue.push(
+                call,
+                Waiting {
+                    priority,
+                    session,
+                    since: now,
+                    give_up_at,
+                },
+                pinned_to,
+            );
+            if pinned_to.is_none() && self.scale_at.is_none() && self.may_grow() {
+                self.scale_at = Some(now + self.scale.patience());
+            }
+        }
+    }
+
+    /// The serving worker the session is bound to.
+    fn bound_to(&self, session: &SessionId, now: Instant) -> Option<WorkerId> {
+        self.sessions
+            .worker(session, now)
+            .filter(|worker| self.workers.is_serving(*worker))
+    }
+
+    fn grant(
+        &mut self,
+        call: CallId,
+        session: Option<&(SessionId, Affinity)>,
+        worker: WorkerId,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.workers.take_lane(worker) else {
+            debug_assert!(false, "granted a lane of worker {worker}, which has none");
+            return;
+        };
+        if let Some((session, affinity)) = session {
+            // A hint that found its worker busy keeps pointing there: the next call may find it free.
+            let keep = *affinity == Affinity::Hint && self.bound_to(session, now).is_some();
+            let home = if keep {
+                self.bound_to(session, now).unwrap_or(worker)
+            } else {
+                worker
+            };
+            self.sessions.pin(session, home, now);
+            if *affinity != Affinity::Hint {
+                self.workers.insist(worker, now);
+            }
+        }
+        self.slow.started(now);
+        self.running.insert(
+            call,
+            Running {
+                worker,
+                lane,
+                since: now,
+                hold: Hold::Working,
+            },
+        );
+        out.push(Action::Grant { call, worker, lane });
+    }
+
+    pub(super) fn finished(&mut self, call: CallId, now: Instant, out: &mut Vec<Action>) {
+        // Unknown: its worker is gone, and the lane with it.
+        let Some(running) = self.running.remove(&call) else {
+            return;
+        };
+        let worker = running.worker;
+        if running.hold == Hold::Stuck {
+            self.workers.remove_stuck(worker);
+        }
+        self.workers.free_lane(worker, running.lane, now);
+        match self.workers.state(worker) {
+            Some(WorkerState::Ready | WorkerState::Due) => self.fill(worker, now, out),
+            Some(WorkerState::Draining) => self.stop_if_idle(worker, out),
+            Some(WorkerState::Quarantined) => self.kill_if_only_stuck(worker, out),
+            Some(WorkerState::Launching | WorkerState::Stopping) | None => {}
+        }
+        let mut mended = false;
+        if self.breaker.finished(now) {
+            out.push(Action::Breaker(self.breaker.state()));
+            mended = true;
+        }
+        if self.backoff.failures() > 0 && !self.backoff.gave_up() {
+            self.backoff.worked();
+            mended = true;
+        }
+        if mended {
+            self.settle(now, out);
+        }
+    }
+
+    pub(super) fn abandoned(&mut self, call: CallId, out: &mut Vec<Action>) {
+        if let Some(running) = self
+            .running
+            .get_mut(&call)
+            .filter(|running| matches!(running.hold, Hold::Working | Hold::Slow))
+        {
+            running.hold = Hold::Abandoned;
+            out.push(Action::Cancel {
+                call,
+                worker: running.worker,
+                lane: running.lane,
+            });
+        }
+    }
+
+    /// Gives waiting calls to the free lanes of one worker.
+    pub(super) fn fill(&mut self, worker: WorkerId, now: Instant, out: &mut Vec<Action>) {
+        while self.workers.is_open(worker) {
+            let Some((call, waiting)) = self.queue.pop_for(worker) else {
+                return;
+            };
+            if waiting.give_up_at <= now {
+                out.push(Action::Reject {
+                    call,
+                    why: self.timeout_refusal(),
+                });
+                continue;
+            }
+            // The session may have been bound to another worker while its call waited.
+            let home = match &waiting.session {
+                Some((session, Affinity::StrictQueue | Affinity::StrictFailFast)) => {
+                    self.bound_to(session, now)
+                }
+                _ => None,
+            };
+            let home = home.unwrap_or(worker);
+            if self.workers.is_open(home) {
+                self.grant(call, waiting.session.as_ref(), home, now, out);
+            } else {
+                self.queue.push(call, waiting, Some(home));
+            }
+        }
+    }
+
+    /// A call that waited in vain is told of the launches that fail, if that is why.
+    pub(super) fn timeout_refusal(&self) -> Refusal {
+        if self.workers.serving() == 0 && self.backoff.failures() > 0 {
+            Refusal::Unavailable
+        } else {
+            Refusal::QueueTimeout
+        }
+    }
+
+    /// Where a call runs.
+    #[cfg(test)]
+    pub(super) fn place(&self, call: CallId) -> Option<(WorkerId, crate::ids::LaneId)> {
+        self.running
+            .get(&call)
+            .map(|running| (running.worker, running.lane))
+    }
+}
