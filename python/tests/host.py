@@ -19,6 +19,7 @@ from snakepit_bridge import _wire as wire
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PATIENCE = 30.0
 _HEADER = struct.Struct("<IBBBBQ")
+_BODILESS = (wire.CREDIT, wire.PING, wire.CANCEL, wire.STOP, wire.TELL, wire.WHERE, wire.TRIM)
 
 
 class Frame:
@@ -45,7 +46,7 @@ class Wire:
         sock.settimeout(PATIENCE)
 
     def send(self, kind: int, body: Any = b"", ident: int = 0, flags: int = 0, fds: Iterable[int] = ()) -> None:
-        codec = 0 if isinstance(body, bytes) and kind in (wire.CREDIT, wire.PING, wire.CANCEL, wire.STOP) else 1
+        codec = 0 if isinstance(body, bytes) and kind in _BODILESS else 1
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         frame = _HEADER.pack(len(data), kind, flags, codec, 0x53, ident) + data
         rights = array.array("i", fds)
@@ -179,6 +180,25 @@ class Worker:
 
     def cancel(self, ident: int) -> None:
         self.control.send(wire.CANCEL, ident=ident)
+
+    def tell(self, ident: int) -> None:
+        self.control.send(wire.TELL, ident=ident)
+
+    def where(self, ident: int) -> list[dict[str, Any]]:
+        """The frames of a call."""
+        self.control.send(wire.WHERE, ident=ident)
+        frame = self.answer(wire.STACK)
+        assert frame.ident == ident
+        frames: list[dict[str, Any]] = frame.json["frames"]
+        return frames
+
+    def trim(self, ident: int = 7) -> int:
+        """Have the worker collect garbage, and how much it found."""
+        self.control.send(wire.TRIM, ident=ident)
+        frame = self.answer(wire.TRIMMED)
+        assert frame.ident == ident
+        collected: int = frame.json["collected"]
+        return collected
 
     def stop(self) -> None:
         self.control.send(wire.STOP)

@@ -1,6 +1,15 @@
 """The Python side of Snakepit: what an adapter may import; must not import the runtime."""
 
-from ._api import BaseAdapter, CallContext, Cancelled, current_call, tool
+from ._api import (
+    BaseAdapter,
+    CallContext,
+    Cancelled,
+    cancelled,
+    check_cancelled,
+    current_call,
+    deadline,
+    tool,
+)
 from ._duck import RawArray
 
 __version__ = "0.1.0"
@@ -11,6 +20,9 @@ __all__ = [
     "Cancelled",
     "RawArray",
     "__version__",
+    "cancelled",
+    "check_cancelled",
     "current_call",
+    "deadline",
     "tool",
 ]

@@ -65,7 +65,7 @@ class Answers:
         if self.leave_copy is not None:
             self.leave_copy(error)
         ident = self._gate.running
-        if self._gate.is_requested(ident) and is_cancellation(error):
+        if self._gate.is_cancelled(ident) and is_cancellation(error):
             self.error(cancelled(error))
         elif isinstance(error, TypeError) and at_boundary(error):
             self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))

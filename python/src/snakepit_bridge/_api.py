@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any, Callable, Mapping, NamedTuple, TypeVar, overload
 
+_get_ident = threading.get_ident
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 TOOL_MARK = "__snakepit_tool__"
@@ -108,7 +110,7 @@ class CallContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the caller gave up on this call. Long loops in other threads may ask."""
+        """Whether the caller no longer wants the answer of this call, as `cancelled()`. From any thread."""
         return self._requested(self.id)
 
     def remaining(self) -> float | None:
@@ -132,6 +134,45 @@ class Lanes:
 
 
 LANES = Lanes()
+
+
+def cancelled() -> bool:
+    """Whether the caller no longer wants the answer of the call this thread is working for.
+
+    True from the moment the caller gave up, which is before anything is interrupted; False outside of a call. Never
+    raises, takes no lock and about a quarter of a microsecond, so that a loop may ask each time around. For which
+    threads there is a call: as with `current_call`.
+    """
+    lane = LANES.sole or LANES.by_thread.get(_get_ident())
+    if lane is None:
+        return False
+    gate = lane.gate
+    ident = gate.running
+    return bool(ident) and gate.is_cancelled(ident)
+
+
+def check_cancelled() -> None:
+    """Raise `Cancelled` if `cancelled()`. Returns at once otherwise, and outside of a call.
+
+    On the thread of the call this counts as its interruption: what cleans up after it is not interrupted again. Asked
+    again, it raises again.
+    """
+    if cancelled():
+        gate = LANES.here().gate
+        if gate.thread == _get_ident():
+            gate.interrupt_here()
+        raise Cancelled
+
+
+def deadline() -> float | None:
+    """When the caller stops waiting for the call this thread is working for, in seconds of `time.monotonic()`.
+
+    None without a deadline, and outside of a call. Never raises. For which threads there is a call: as with
+    `current_call`.
+    """
+    lane = LANES.sole or LANES.by_thread.get(_get_ident())
+    nanoseconds = None if lane is None else lane.deadline
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def current_call() -> CallContext | None:

@@ -63,7 +63,8 @@ def _run(link: DescriptorLink) -> None:
         raise ProtocolError("frame of kind %d before BOOT" % kind)
     order = parse_order(body)
     link.max_frame = order.max_frame
-    die_with_parent(signal.SIGTERM, order.parent)
+    # An import may handle SIGTERM, or hold the GIL for good. There are no workers yet to take along.
+    die_with_parent(signal.SIGKILL, order.parent)
     # Ctrl-C reaches the whole foreground group; the host decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -75,6 +76,7 @@ def _run(link: DescriptorLink) -> None:
     commands = commands[len(b'{"commands":') : -1]
     settings = Settings(adapter, order, body, commands, imports, False)
     zygote = Zygote(link, settings, order.parent)
+    die_with_parent(signal.SIGTERM, order.parent)
     _output.flush()
     # Collected, then frozen: a collection in a child would otherwise write to every page it shares.
     gc.collect()

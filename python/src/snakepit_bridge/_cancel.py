@@ -11,9 +11,11 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, NoReturn, Sequence
 
 from ._api import Cancelled
+
+BEFORE_START = "cancelled before it started"
 
 _MAX_EARLY = 4096
 
@@ -34,6 +36,10 @@ class Gate:
         """The last call of this lane that was asked to stop."""
         self.raised = 0
         """The last call that was interrupted: once each, so that clean-up code is left in peace."""
+        self.told = 0
+        """The last call of this lane that was told of its cancellation while it ran."""
+        self.told_early: dict[int, None] = {}
+        """As `early`, for calls that were told only."""
         self.early: dict[int, None] = {}
         """Cancelled, oldest first: control overtakes the lane. Ids of ended calls, or of other lanes, do no harm."""
         self.task: Callable[[], Any] | None = None
@@ -50,7 +56,7 @@ class Gate:
             self.armed = ident
             if self.early and ident in self.early:
                 self.requested = self.raised = ident
-                raise Cancelled("cancelled before it started")
+                raise Cancelled(BEFORE_START)
             return function(*args, **kwargs)
         finally:
             self.armed = 0
@@ -60,8 +66,17 @@ class Gate:
         self.armed = 0
 
     def is_requested(self, ident: int) -> bool:
-        """Whether the call was asked to stop."""
+        """Whether the call is to be interrupted."""
         return self.requested == ident or ident in self.early
+
+    def is_cancelled(self, ident: int) -> bool:
+        """Whether the call is cancelled, be it that it was told or that it is to be interrupted as well."""
+        return self.told == ident or ident in self.told_early or self.is_requested(ident)
+
+    def interrupt_here(self) -> NoReturn:
+        """Raise `Cancelled` on the lane's own thread, which counts as the interruption of the call in progress."""
+        self.raised = self.running
+        raise Cancelled
 
     def shielded(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run the runtime's own code out of user code's context: interrupted halfway it would corrupt a connection."""
@@ -94,25 +109,27 @@ class Gate:
 
     # Control side.
 
+    def tell(self, ident: int) -> None:
+        """Tell the call, if it runs here or will, that it is cancelled. It is not interrupted."""
+        _remember(self.told_early, ident)
+        if self.running == ident:
+            self.told = ident
+            self._wake()
+
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs here or will."""
-        early = self.early
-        early[ident] = None
-        if len(early) > _MAX_EARLY:
-            del early[next(iter(early))]
+        _remember(self.early, ident)
         if self.running == ident:
             self.requested = ident
             self._interrupt(ident)
             task = self.task
-            if task is not None:
+            if task is not None and self.raised != ident:
+                self.raised = ident
                 try:
                     task()
                 except RuntimeError:
                     pass  # its loop ended meanwhile
-            try:
-                os.write(self._wake_out, b"!")
-            except OSError:
-                pass  # full, hence readable already
+            self._wake()
 
     def insist(self) -> bool:
         """Interrupt again if that is still to no avail; False when there is no more to do.
@@ -125,6 +142,12 @@ class Gate:
             return False
         self._interrupt(ident)
         return True
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_out, b"!")
+        except OSError:
+            pass  # full, hence readable already
 
     def _interrupt(self, ident: int) -> None:
         signal.pthread_kill(self.thread, signal.SIGINT)
@@ -156,8 +179,16 @@ class ThreadGate(Gate):
             except Cancelled:
                 continue  # the answer is made up already
 
+    def interrupt_here(self) -> NoReturn:
+        self.raised = self.running
+        self._let_arrive()
+        raise Cancelled
+
     def _disarm(self) -> None:
         self.armed = 0
+        self._let_arrive()
+
+    def _let_arrive(self) -> None:
         while self.sending:
             time.sleep(0)
         _step()
@@ -168,6 +199,12 @@ class ThreadGate(Gate):
             self.raised = ident
             _raise_in(self.thread)
         self.sending = False
+
+
+def _remember(idents: dict[int, None], ident: int) -> None:
+    idents[ident] = None
+    if len(idents) > _MAX_EARLY:
+        del idents[next(iter(idents))]
 
 
 def _step() -> None:

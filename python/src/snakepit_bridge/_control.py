@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import signal
 from typing import Any, Sequence
 
 from . import _output
+from ._errands import Errands
 from ._frames import Connection
 from ._insist import Insistence
-from ._process import kill_own_group
+from ._process import kill_own_group, trim_memory
 from ._sender import Sender
-from ._wire import CANCEL, EXIT_PROTOCOL, PING, PONG, STOP, ProtocolError, dump_object
+from ._where import frames_of
+from ._wire import (
+    CANCEL,
+    EXIT_PROTOCOL,
+    PING,
+    PONG,
+    STACK,
+    STOP,
+    TELL,
+    TRIM,
+    TRIMMED,
+    WHERE,
+    ProtocolError,
+    dump_object,
+)
 
 _MAX_FRAME = 240  # nothing the host sends here has a body
 
 
 class Control:
-    """Answers PING, passes CANCEL and STOP on. It ends the worker when the host is gone.
+    """Answers PING, passes TELL, CANCEL and STOP on. It ends the worker when the host is gone.
 
-    A lane is whatever has `gate.request`, `gate.insist`, `gate.running`, `served` and `stop`.
+    What may take long has threads of its own: where a call is, since that reads files, and collecting garbage, since
+    that runs finalisers of user code. A lane is whatever has `served`, `stop`, `trim`, and as its `gate` whatever has
+    `tell`, `request`, `insist`, `running` and `thread`.
     """
 
     def __init__(self, sender: Sender) -> None:
@@ -29,6 +47,8 @@ class Control:
         self._insistence = Insistence(sender.sock)
         self._lanes: Sequence[Any] = ()
         self._stopping = False
+        self._looking = Errands()
+        self._trimming = Errands()
 
     def start(self) -> None:
         """Start listening, before any user code of this worker runs."""
@@ -36,7 +56,7 @@ class Control:
         _thread.start_new_thread(self._listen, ())
 
     def serve(self, lanes: Sequence[Any]) -> None:
-        """Take the lanes that CANCEL, PING and STOP speak of."""
+        """Take the lanes that all that comes speaks of."""
         self._lanes = lanes
         if self._stopping:
             self._stop()
@@ -57,6 +77,13 @@ class Control:
                     for lane in self._lanes:
                         lane.gate.request(ident)
                     self._insistence.begin()
+                elif kind == TELL:
+                    for lane in self._lanes:
+                        lane.gate.tell(ident)
+                elif kind == WHERE:
+                    self._looking.run(self._where, ident)
+                elif kind == TRIM:
+                    self._trimming.run(self._trim, ident)
                 elif kind == STOP:
                     self._stopping = True
                     self._stop()
@@ -71,6 +98,21 @@ class Control:
     def _pong(self) -> bytes:
         busy = [lane.gate.running for lane in self._lanes]
         return dump_object({"busy": busy, "served": sum(lane.served for lane in self._lanes)})
+
+    def _where(self, ident: int) -> None:
+        frames: list[dict[str, object]] = []
+        for lane in self._lanes:
+            gate = lane.gate
+            if ident and gate.running == ident:
+                frames = frames_of(gate.thread)
+                if gate.running != ident:  # these may be another call's
+                    frames = []
+        self._sender.send(STACK, dump_object({"frames": frames}), ident)
+
+    def _trim(self, ident: int) -> None:
+        collected = gc.collect() + sum(lane.trim() for lane in self._lanes)
+        trim_memory()
+        self._sender.send(TRIMMED, dump_object({"collected": collected}), ident)
 
     def _stop(self) -> None:
         for lane in self._lanes:

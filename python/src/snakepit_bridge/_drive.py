@@ -46,11 +46,15 @@ class Driver:
 
         gate.task = cancel
         try:
-            if ident and gate.is_requested(ident):
+            # Once for each call: what it does to clean up is left in peace.
+            if ident and gate.is_requested(ident) and gate.raised != ident:
+                gate.raised = ident
                 task.cancel()
             return loop.run_until_complete(task)
         finally:
             gate.task = None
+            if task.done() and not task.cancelled():
+                task.exception()  # seen, or asyncio logs an interruption as an exception nobody looked at
 
     def step(self, result: Any) -> Callable[[], Any] | None:
         """How to get the next item of a lazy sequence; it raises `StopIteration` or
@@ -62,7 +66,8 @@ class Driver:
         return None
 
     def close(self, result: Any) -> None:
-        """Let an abandoned sequence clean up."""
+        """Let an abandoned sequence clean up, in peace: it was interrupted already."""
+        self._gate.raised = self._gate.running
         try:
             if isinstance(result, Generator):
                 result.close()

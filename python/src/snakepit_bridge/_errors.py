@@ -11,10 +11,10 @@ from typing import Any
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _BOOT = os.path.join(os.path.dirname(os.path.dirname(_OWN)), "snakepit_boot.py")
 
-_OUTER_FRAMES = 10
-_INNER_FRAMES = 40
+OUTER_FRAMES = 10
+INNER_FRAMES = 40
 _MAX_MESSAGE = 16 * 1024
-_MAX_TEXT = 1024
+MAX_TEXT = 1024
 _MAX_CAUSES = 8
 _MAX_NOTES = 16
 
@@ -62,7 +62,7 @@ def type_name(error: BaseException) -> str:
         module, name = str(kind.__module__), str(kind.__qualname__)
     except Exception:
         return "<unnameable>"
-    return cut(name if module in ("builtins", "__main__") else "%s.%s" % (module, name), _MAX_TEXT)
+    return cut(name if module in ("builtins", "__main__") else "%s.%s" % (module, name), MAX_TEXT)
 
 
 def message_of(error: BaseException) -> str:
@@ -91,22 +91,22 @@ def _describe(error: BaseException, seen: set[int], depth: int) -> dict[str, Any
 
 def _frames(error: BaseException) -> list[dict[str, Any]]:
     outer: list[tuple[TracebackType, str]] = []
-    inner: deque[tuple[TracebackType, str]] = deque(maxlen=_INNER_FRAMES)
+    inner: deque[tuple[TracebackType, str]] = deque(maxlen=INNER_FRAMES)
     step = error.__traceback__
     while step is not None:
         filename = step.tb_frame.f_code.co_filename
-        if not _is_own(filename):
-            (outer if len(outer) < _OUTER_FRAMES else inner).append((step, filename))
+        if not is_own(filename):
+            (outer if len(outer) < OUTER_FRAMES else inner).append((step, filename))
         step = step.tb_next
     frames = [_frame(step, filename) for step, filename in (*outer, *inner)]
     if isinstance(error, SyntaxError) and error.filename:
         # The offending line never ran, so no frame stands for it.
         frames.append(
             {
-                "file": cut(str(error.filename), _MAX_TEXT),
+                "file": cut(str(error.filename), MAX_TEXT),
                 "line": error.lineno or 0,
                 "function": "<module>",
-                "text": cut(str(error.text or "").strip(), _MAX_TEXT),
+                "text": cut(str(error.text or "").strip(), MAX_TEXT),
             }
         )
     return frames
@@ -120,23 +120,24 @@ def _frame(step: TracebackType, filename: str) -> dict[str, Any]:
     except Exception:
         text = ""
     return {
-        "file": cut(filename, _MAX_TEXT),
+        "file": cut(filename, MAX_TEXT),
         "line": line,
-        "function": cut(code.co_name, _MAX_TEXT),
-        "text": cut(text, _MAX_TEXT),
+        "function": cut(code.co_name, MAX_TEXT),
+        "text": cut(text, MAX_TEXT),
     }
 
 
-def _is_own(filename: str) -> bool:
+def is_own(filename: str) -> bool:
+    """Whether a frame of this file is the runtime's, not the user's."""
     return filename.startswith((_OWN, "<frozen importlib")) or filename == _BOOT
 
 
 def _notes(error: BaseException) -> list[str]:
     notes: list[str] = []
     try:
-        notes += [cut(str(note), _MAX_TEXT) for note in getattr(error, "__notes__", ())]
+        notes += [cut(str(note), MAX_TEXT) for note in getattr(error, "__notes__", ())]
         contained = [each for each in getattr(error, "exceptions", ()) if isinstance(each, BaseException)]
-        notes += [cut("contains %s: %s" % (type_name(each), message_of(each)), _MAX_TEXT) for each in contained]
+        notes += [cut("contains %s: %s" % (type_name(each), message_of(each)), MAX_TEXT) for each in contained]
     except BaseException:
         pass  # __notes__ may be anything at all
     return notes[:_MAX_NOTES]

@@ -111,6 +111,7 @@ class _Life:
         }
         if not _gil.FREE_THREADED_BUILD:
             gc.freeze()
+        self._trimming = threading.Lock()
         self._thread = threading.Thread(target=self._listen, name="snakepit-relay")
 
     def serve(self) -> None:
@@ -128,15 +129,41 @@ class _Life:
     def _listen(self) -> None:
         insistence = Insistence(self._relay)
         lanes = [self._lane]
+        state, gate = self._state, self._lane.gate
         while True:
             insistence.wait(lanes)
             if not self._relay.recv(4096):
                 return
-            for ident in self._state.take_cancelled():
-                self._lane.gate.request(ident)
-            insistence.begin()
+            for ident in state.told.take():
+                gate.tell(ident)
+            cancelled = state.cancelled.take()
+            for ident in cancelled:
+                gate.request(ident)
+            if cancelled:
+                insistence.begin()
+            if state.wants_trim():
+                self._trim()
             if self._state.is_stopping():
                 self._lane.stop()
+
+    def _trim(self) -> None:
+        """Collect garbage on a thread of its own: finalisers are user code, and a cancellation must not wait for it."""
+        if not self._trimming.acquire(blocking=False):
+            return
+        try:
+            threading.Thread(target=self._collect, name="snakepit-trim").start()
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            self._trimming.release()
+
+    def _collect(self) -> None:
+        try:
+            self._state.trimmed(gc.collect())
+        finally:
+            self._trimming.release()
+        try:
+            self._relay.send(b"!", socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # full, hence readable already; or the lane has ended
 
 
 def _duplicate(descriptor: int) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Sequence
 from . import _output
 from ._answers import Answers, cancelled, expired, unknown
 from ._api import CallContext, Cancelled
-from ._cancel import Gate
+from ._cancel import BEFORE_START, Gate
 from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
 from ._frames import Connection
@@ -62,6 +62,11 @@ class Lane:
         self._context: Mapping[str, Any] = _NO_CONTEXT
         self._current: CallContext | None = None
 
+    @property
+    def deadline(self) -> int | None:
+        """The deadline of the call in progress, in nanoseconds of `CLOCK_MONOTONIC`."""
+        return self._deadline if self.gate.running else None
+
     def current_call(self) -> CallContext | None:
         """What `current_call()` answers on this lane."""
         ident = self.gate.running
@@ -69,7 +74,7 @@ class Lane:
             return None
         current = self._current
         if current is None or current.id != ident:
-            current = CallContext(ident, self._command, self._deadline, self._context, self.gate.is_requested)
+            current = CallContext(ident, self._command, self._deadline, self._context, self.gate.is_cancelled)
             self._current = current
         return current
 
@@ -91,6 +96,10 @@ class Lane:
                 if self.stopping:
                     return
                 raise
+
+    def trim(self) -> int:
+        """Collect what only this lane can: nothing, as it shares its interpreter."""
+        return 0
 
     def stop(self) -> None:
         """End after the call in progress; from any thread."""
@@ -208,6 +217,10 @@ class Lane:
         self._command = command
         self._context = context
         self._deadline = deadline
+        gate = self.gate
+        if gate.told_early and gate.running in gate.told_early:
+            self.answers.error(error_of("cancelled", BEFORE_START))
+            return None
         if deadline is not None:
             if type(deadline) is not int:
                 raise ProtocolError("the deadline of CALL is not an integer")
@@ -270,7 +283,7 @@ class Lane:
             except (StopIteration, Exhausted):
                 gate.settle()
                 return True
-            if gate.requested == ident:
+            if gate.requested == ident or gate.told == ident:
                 gate.settle()
                 raise Cancelled
             if not credit:
@@ -291,7 +304,7 @@ class Lane:
             if not link.read_ahead:
                 ready = dict(poll.poll())
                 gate.drain()
-                if gate.is_requested(gate.running):
+                if gate.is_cancelled(gate.running):
                     raise Cancelled
                 if descriptor not in ready:
                     continue

@@ -40,6 +40,13 @@ def die_with_parent(signum: int, parent: int) -> bool:
     return bool(armed)
 
 
+def trim_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def set_name(name: str) -> None:
     """Name the process for `ps` and `top`."""
     if _libc is not None:

@@ -1,6 +1,6 @@
 """How the main interpreter reaches a lane in another interpreter; must not know either side's work.
 
-A page of memory that both map says everything; a byte on a socket wakes the thread that reads it there. So nothing gets
+Two pages of memory that both map say everything; a byte on a socket wakes the thread that reads it there. So nothing gets
 lost when that thread has no time, and what the lane does may be asked without its help.
 """
 
@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import socket
+import time
 from typing import Any, NamedTuple
 
 _WORD = 8
-_RUNNING, _SERVED, _STOPPING, _REQUESTED, _CANCELLED, _RING = range(6)
-_RING_SIZE = mmap.PAGESIZE // _WORD - _RING
+_RUNNING, _SERVED, _STOPPING, _TRIMS_WANTED, _TRIMS_DONE, _COLLECTED = range(6)
+_RINGS = 8
+_SIZE = 2 * mmap.PAGESIZE
+_RING_WORDS = (_SIZE // _WORD - _RINGS) // 2
+_CURRENT, _COUNT, _ENTRIES = range(3)
+_RING_SIZE = _RING_WORDS - _ENTRIES
+
+_TRIM_PATIENCE = 10.0
+"""Seconds for the collection of one interpreter, whose finalisers are user code and may never end."""
 
 
 class Address(NamedTuple):
@@ -25,14 +34,17 @@ class Address(NamedTuple):
 
 
 class LaneState:
-    """What one lane has on the board: a page. Each word is written by one side only."""
+    """What one lane has on the board: two pages. Each word is written by one side only."""
 
     def __init__(self, board: int, number: int) -> None:
         # Or each side would keep a descriptor of its own, for resizing: too many where there are many lanes.
         untracked: dict[str, Any] = {"trackfd": False}
-        page = mmap.mmap(board, mmap.PAGESIZE, offset=number * mmap.PAGESIZE, **untracked)
-        self._words = memoryview(page).cast("Q")
-        self._taken = 0
+        page = mmap.mmap(board, _SIZE, offset=number * _SIZE, **untracked)
+        self._words = words = memoryview(page).cast("Q")
+        self.cancelled = _Ring(words[_RINGS : _RINGS + _RING_WORDS])
+        """Calls to interrupt."""
+        self.told = _Ring(words[_RINGS + _RING_WORDS : _RINGS + 2 * _RING_WORDS])
+        """Calls to tell that they are cancelled."""
 
     # The lane's side.
 
@@ -49,17 +61,14 @@ class LaneState:
         """Whether the lane is to stop."""
         return self._words[_STOPPING] != 0
 
-    def take_cancelled(self) -> list[int]:
-        """The calls cancelled since this was asked last, maybe some from before."""
-        words = self._words
-        count = words[_CANCELLED]
-        first = max(self._taken, count - _RING_SIZE)
-        self._taken = count
-        found = [words[_RING + number % _RING_SIZE] for number in range(first, count)]
-        requested = words[_REQUESTED]  # the call in progress cannot be overwritten by others
-        if requested and requested not in found:
-            found.append(requested)
-        return found
+    def wants_trim(self) -> bool:
+        """Whether a collection was asked for that is not done."""
+        return self._words[_TRIMS_WANTED] != self._words[_TRIMS_DONE]
+
+    def trimmed(self, collected: int) -> None:
+        """A collection is done, which found so many objects."""
+        self._words[_COLLECTED] = collected
+        self._words[_TRIMS_DONE] = self._words[_TRIMS_WANTED]
 
     # The side of control.
 
@@ -71,20 +80,52 @@ class LaneState:
         """Ask the lane to stop."""
         self._words[_STOPPING] = 1
 
-    def cancel(self, ident: int) -> None:
-        """Cancel a call, of this lane or of another one: it may not have arrived yet. The oldest are overwritten."""
+    def put(self, ring: _Ring, ident: int) -> None:
+        """Say something of a call, of this lane or of another one: it may not have arrived yet."""
+        ring.put(ident, self._words[_RUNNING] == ident)
+
+    def ask_for_trim(self) -> None:
+        """Ask for a collection."""
+        self._words[_TRIMS_WANTED] += 1
+
+    def collected(self) -> int:
+        """How many objects the last collection found."""
+        return self._words[_COLLECTED]
+
+
+class _Ring:
+    """Calls that something was said of. The oldest are overwritten, but for the one that was in progress."""
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+        self._taken = 0
+
+    def take(self) -> list[int]:
+        """Those put since this was asked last, maybe some from before."""
         words = self._words
-        if words[_RUNNING] == ident:
-            words[_REQUESTED] = ident
-        count = words[_CANCELLED]
-        words[_RING + count % _RING_SIZE] = ident
-        words[_CANCELLED] = count + 1
+        count = words[_COUNT]
+        first = max(self._taken, count - _RING_SIZE)
+        self._taken = count
+        found = [words[_ENTRIES + number % _RING_SIZE] for number in range(first, count)]
+        current = words[_CURRENT]
+        if current and current not in found:
+            found.append(current)
+        return found
+
+    def put(self, ident: int, is_current: bool) -> None:
+        """Add one; whether it is the call in progress."""
+        words = self._words
+        if is_current:
+            words[_CURRENT] = ident
+        count = words[_COUNT]
+        words[_ENTRIES + count % _RING_SIZE] = ident
+        words[_COUNT] = count + 1
 
 
 def make_board(lanes: int) -> int:
     """The memory for so many lanes, as a descriptor."""
     board = os.memfd_create("snakepit-lanes")
-    os.truncate(board, mmap.PAGESIZE * lanes)
+    os.truncate(board, _SIZE * lanes)
     return board
 
 
@@ -96,6 +137,8 @@ class RemoteLane:
         self._state = LaneState(board, number)
         self.address = Address(board, number, theirs.detach())
         self.gate = self
+        self.thread = 0
+        """The thread the lane is on, which the lane's own interpreter calls by the same number."""
 
     @property
     def running(self) -> int:
@@ -109,12 +152,39 @@ class RemoteLane:
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs there or will."""
-        self._state.cancel(ident)
+        self._state.put(self._state.cancelled, ident)
+        self._wake()
+
+    def tell(self, ident: int) -> None:
+        """Tell the call, if it runs there or will, that it is cancelled."""
+        self._state.put(self._state.told, ident)
         self._wake()
 
     def insist(self) -> bool:
         """The other interpreter does that by itself."""
         return False
+
+    def trim(self) -> int:
+        """Have the other interpreter collect garbage. How much it found; blocks until then, or for so long."""
+        self._state.ask_for_trim()
+        self._wake()
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        deadline = time.monotonic() + _TRIM_PATIENCE
+        while self._state.wants_trim():
+            left = deadline - time.monotonic()
+            if left <= 0 or (poll.poll(left * 1000) and not self._answer()):
+                return 0
+        return self._state.collected()
+
+    def _answer(self) -> bool:
+        """Take the byte that says to look at the board; False if the lane has ended."""
+        try:
+            return bool(self._sock.recv(64, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """End after the call in progress."""

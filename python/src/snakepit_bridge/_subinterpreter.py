@@ -52,6 +52,7 @@ class InterpreterLane:
 
     def live(self) -> None:
         """Create the interpreter, and let it set up, serve until told to stop, and clean up."""
+        self.lane.thread = threading.get_ident()
         try:
             self._interpreter = self._interpreters.create()
             self._interpreter.prepare_main(paths=json.dumps([*sys.path, _own_path()]))

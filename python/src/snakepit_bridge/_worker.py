@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import os
 import queue
@@ -12,13 +11,14 @@ import sys
 import threading
 from typing import Any, Mapping, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _gil, _output, _subinterpreter
+from . import _facts, _gil, _limits, _output, _subinterpreter
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate
 from ._control import Control
 from ._drive import Driver
 from ._errors import message_of, type_name
+from ._faults import Faults
 from ._frames import Connection
 from ._imports import Imports
 from ._instance import Instance, setup_failure
@@ -62,6 +62,7 @@ class _Worker:
         os.dup2(output, 2)
         os.close(output)
         reset_signals()
+        self.limits = request.get("limits")
         set_name("snakepit:%s" % request.get("worker", ""))
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:
@@ -76,11 +77,18 @@ class _Worker:
 
     def run(self) -> None:
         """Set up, say HELLO, serve until stopped, clean up."""
+        try:
+            _limits.apply(self.limits)
+        except AdapterError as error:
+            self._refuse(error.error)
+        self.faults = Faults(2)
         _reseed()
         gc.enable()
-        faulthandler.enable(2)
         os.register_at_fork(after_in_child=self._leave_in_copy)
-        self.control.start()
+        try:
+            self.control.start()
+        except RuntimeError as refusal:  # no threads, or no address space for them
+            self._fail(refusal)
         _output.ROUTE.sink = self.sender.log
         if self.lane_kind == "main":
             try:
@@ -156,7 +164,8 @@ class _Worker:
             lane.notice = notice
         # Before HELLO: the host may cancel a call as soon as it has read that.
         self.control.serve(lanes)
-        self.sender.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind, elsewhere))
+        threads = [lane.gate.thread for lane in lanes]
+        self.sender.send(HELLO, _facts.hello(self.settings, threads, self.lane_kind, elsewhere))
 
     def _gil_came_on(self, modules: list[str], command: str, ident: int) -> None:
         if self.lane_kind == "thread":
@@ -200,6 +209,7 @@ class _Worker:
         self.forked = True
         _output.ROUTE.sink = None
         try:
+            self.faults.leave()
             null = os.open(os.devnull, os.O_RDWR)
             for sock in (self.sender.sock, *(link.sock for link in self.links)):
                 if sock.fileno() >= 0:

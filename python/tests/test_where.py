@@ -1,0 +1,236 @@
+"""Where calls are: seen from outside, exactly, without disturbing them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Callable
+
+import pytest
+
+from conftest import PLACES
+from snakepit_bridge._where import Step, chosen, parsed
+from test_cancel import begun
+
+Start = Callable[..., Any]
+
+ADAPTER = """
+    import ctypes, os, sys, time
+    from snakepit_bridge import cancelled
+
+    def inner(depth):
+        if depth:
+            return inner(depth - 1)
+        print("begun")
+        while not cancelled():
+            pass
+        return "done"
+
+    def busy(depth=1):
+        return inner(depth)
+
+    def sleeps():
+        print("begun")
+        time.sleep(1000)
+
+    def holds_the_gil():
+        print("begun")
+        ctypes.PyDLL(None).usleep(900000000)
+
+    def closes_output():
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        holds_the_gil()
+
+    def exec_code():
+        exec(compile("print('begun')\\nwhile not cancelled(): pass", "<made up>", "exec"))
+
+    def ping():
+        return "pong"
+"""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_frames_of_a_busy_call_are_seen(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
+    for _ in range(3):
+        ident = it.start("busy")
+        begun(it)
+        frames = it.where(ident)
+        assert [frame["function"] for frame in frames] == ["busy", "inner", "inner"]
+        assert all(frame["file"].endswith("adapter_under_test.py") for frame in frames)
+        assert [frame["text"] for frame in frames[:2]] == ["return inner(depth)", "return inner(depth - 1)"]
+        assert frames[2]["text"] in ("while not cancelled():", "pass")
+        it.tell(ident)
+        assert it.finish(ident).json == "done"
+        assert it.call("ping") == "pong"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_blocked_call_is_seen_and_goes_on(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
+    ident = it.start("sleeps")
+    begun(it)
+    for _ in range(10):
+        (frame,) = it.where(ident)
+        assert frame["text"] == "time.sleep(1000)"
+    assert it.sync()["busy"][0] == ident
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_of_deep_recursion_both_ends_are_seen(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
+    ident = it.start("busy", 300)
+    begun(it)
+    frames = it.where(ident)
+    assert len(frames) == 50
+    assert frames[49]["text"] in ("while not cancelled():", "pass")
+    it.tell(ident)
+    assert it.finish(ident).json == "done"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_does_not_run_has_no_frames(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
+    assert it.where(0) == it.where(1) == it.where(99) == []
+    ident = it.start("busy")
+    begun(it)
+    assert it.where(ident + 1) == []
+    it.tell(ident)
+    it.finish(ident)
+    assert it.where(ident) == []
+
+
+def test_code_without_a_file_has_no_text(worker: Start) -> None:
+    it = worker(ADAPTER)
+    ident = it.start("exec_code")
+    begun(it)
+    frame = it.where(ident)[-1]
+    assert (frame["file"], frame["line"], frame["text"]) == ("<made up>", 2, "")
+    it.tell(ident)
+    it.finish(ident)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_races_with_answers_harmlessly(worker: Start, place: Any) -> None:
+    it = worker(ADAPTER, **place)
+    for _ in range(200):
+        ident = it.start("ping")
+        frames = it.where(ident)
+        assert len(frames) <= 1
+        assert it.finish(ident).json == "pong"
+
+
+@pytest.mark.parametrize("command", ["holds_the_gil", "closes_output"])
+def test_sigquit_shows_the_stack_while_the_gil_is_held(worker: Start, command: str) -> None:
+    it = worker(ADAPTER)
+    ident = it.start(command)
+    del ident
+    begun(it)
+    output = b""
+    os.kill(it.pid, signal.SIGQUIT)
+    while b"in " + command.encode() not in output:
+        output += os.read(it.output, 65536)
+    assert b"in holds_the_gil" in output
+    os.kill(it.pid, signal.SIGKILL)
+    assert it.host.exited()["signal"] == signal.SIGKILL
+
+
+def test_a_forked_copy_does_not_keep_the_output_open(worker: Start) -> None:
+    it = worker(
+        """
+        import os, time
+
+        def leaves_a_daemon():
+            if os.fork() == 0:
+                os.setsid()
+                os.closerange(0, 3)
+                if os.fork() == 0:
+                    time.sleep(1000)
+                os._exit(0)
+            return os.wait()[1]
+        """
+    )
+    it.call("leaves_a_daemon")
+    os.kill(it.pid, signal.SIGKILL)
+    assert it.host.exited()["signal"] == signal.SIGKILL
+    assert it.read_output() == b""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_trimming_collects_garbage_in_the_interpreter_of_the_calls(worker: Start, place: Any) -> None:
+    it = worker(
+        """
+        import gc
+        gc.disable()
+
+        def litters():
+            gc.disable()
+            for _ in range(1000):
+                cycle = []
+                cycle.append(cycle)
+        """,
+        **place,
+    )
+    it.trim()
+    it.call("litters")
+    assert it.trim() >= 1000
+    assert it.trim(8) < 1000
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_finaliser_that_hangs_delays_neither_ping_nor_cancel(worker: Start, place: Any) -> None:
+    it = worker(
+        """
+        import gc, time
+
+        class Hangs:
+            def __init__(self):
+                self.me = self
+
+            def __del__(self):
+                print("finalising")
+                while True:
+                    time.sleep(0.001)
+
+        def litters():
+            gc.disable()
+            Hangs()
+
+        def busy():
+            print("begun")
+            while True:
+                pass
+        """,
+        **place,
+    )
+    it.call("litters")
+    ident = it.start("busy")
+    begun(it)
+    it.control.send(27, ident=3)
+    it.until(lambda: "finalising" in it.texts("stdout"))
+    assert it.sync()["busy"][0] == ident
+    assert it.where(ident)[-1]["function"] == "busy"
+    it.cancel(ident)
+    assert it.finish(ident).json["kind"] == "cancelled"
+
+
+def test_dumps_of_the_fault_handler_are_understood() -> None:
+    dump = (
+        'File "no"\n  File "/a \\xe9\\u20ac\\U0001f40d.py", line 3 in f\n  File "b".py", line 12 in <lambda>\n  ...\n'
+    )
+    assert parsed(dump) == [Step("/a \xe9\u20ac\U0001f40d.py", 3, "f"), Step('b".py', 12, "<lambda>")]
+    assert parsed("  <no Python frame>\n") == []
+
+
+def test_of_many_steps_the_outermost_and_the_innermost_are_chosen() -> None:
+    import threading
+
+    import snakepit_bridge._lane as own
+
+    steps = [Step("user.py", line, "f") for line in range(100)]
+    around = [Step(own.__file__, 1, "serve"), Step(threading.__file__, 1, "run")]
+    shown = chosen([Step(own.__file__, 5, "write"), *steps, *around])
+    assert [step.line for step in shown] == [*range(99, 89, -1), *range(39, -1, -1)]
+    assert chosen(around) == []
