@@ -120,7 +120,11 @@ fn gil_on(python: &Python) -> (String, &'static str) {
 }
 
 fn refused(policy: &'static str, message: String, hint: &str) -> LaunchError {
-    LaunchError::new(LaunchErrorKind::Refused { policy, message }).with_hint(hint)
+    LaunchError::new(LaunchErrorKind::Refused {
+        policy: policy.into(),
+        message,
+    })
+    .with_hint(hint)
 }
 
 #[cfg(test)]
