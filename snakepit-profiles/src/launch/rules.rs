@@ -120,11 +120,8 @@ fn gil_on(python: &Python) -> (String, &'static str) {
 }
 
 fn refused(policy: &'static str, message: String, hint: &str) -> LaunchError {
-    LaunchError::new(LaunchErrorKind::Refused {
-        policy: policy.into(),
-        message,
-    })
-    .with_hint(hint)
+    let policy = policy.into();
+    LaunchError::new(LaunchErrorKind::Refused { policy, message }).with_hint(hint)
 }
 
 #[cfg(test)]

@@ -280,16 +280,16 @@ fn a_host_whose_pool_runs_out_of_descriptors() {
             let profile = Arc::new(pit.builder("basic.py").spawn(mode).build());
             let failures = Arc::new(parking_lot::Mutex::new(Vec::new()));
             let seen = Arc::clone(&failures);
-            let pool = Pool::builder("poor", profile)
-                .size(2)
-                .event_sink(move |event: &Event| {
+            let pool = Pool::builder("poor", profile).size(2).event_sink(Arc::new(
+                move |event: &Event| {
                     if let EventKind::LaunchFailed {
                         error, retry_in, ..
                     } = &event.kind
                     {
                         seen.lock().push((error.code(), retry_in.is_some()));
                     }
-                });
+                },
+            ));
             let pool = pool.start().await.unwrap();
             let open = fs::read_dir("/proc/self/fd").unwrap().count() as u64;
             let old = limit(Resource::Nofile, Some(open - 4));
