@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::bodies;
 use crate::codec::{self, Failure};
 use crate::frame::{DEFAULT_MAX_FRAME, Decoder, Frame, HEADER_LEN, Kind, Link};
-use crate::supervise::Hello;
+use crate::supervise::{self, Hello};
 
 /// Bytes as they may arrive on any connection, in pieces. The first two bytes choose which and how.
 pub fn frames(data: &[u8]) {
@@ -68,6 +68,8 @@ fn body(frame: &Frame) {
         Kind::Error => drop(bodies::error(frame)),
         Kind::Failed => drop(Failure::decode(&frame.body)),
         Kind::Hello => hello(&frame.body),
+        Kind::Stack => drop(supervise::stack(&frame.body)),
+        Kind::Trimmed => drop(supervise::trimmed(&frame.body)),
         _ => {}
     }
 }

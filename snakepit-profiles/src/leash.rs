@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::process::{Signal, pidfd_send_signal};
 use snakepit_core::error::ExitStatus;
 
-use crate::reap::reap;
+use crate::reap::{kill_group, reap};
 
 /// A process, held by a pidfd: no signal can ever reach another process that got its number. Killed on drop.
 #[derive(Debug)]
@@ -39,9 +39,22 @@ impl Leash {
         reap(self.pidfd.as_fd(), self.pid)
     }
 
+    /// Kills what a process left behind that has just died and is not a child of this one.
+    ///
+    /// Its number stays its own as long as a process of its group lives. If none does, the number is free, but numbers are
+    /// given out in turn: it takes far longer than the moment since for this one to come round.
+    pub(crate) fn kill_group(&self) {
+        kill_group(self.pid);
+    }
+
     /// Kills it, if it is still there.
     pub(crate) fn kill(&self) {
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal, if it is still there.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 }
 

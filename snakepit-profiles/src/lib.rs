@@ -15,6 +15,8 @@
 
 mod bodies;
 mod boot;
+mod ceiling;
+mod cgroup;
 pub mod codec;
 mod facts;
 pub mod frame;

@@ -16,10 +16,15 @@ pub(crate) fn reap(pidfd: BorrowedFd<'_>, pid: u32) -> Option<ExitStatus> {
     let look = |options| waitid(WaitId::PidFd(pidfd.as_fd()), options).ok().flatten();
     look(WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)?;
     // Dead and not reaped: until it is, its number is its own.
-    if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+    kill_group(pid);
+    look(WaitIdOptions::EXITED | WaitIdOptions::NOHANG).map(|status| exit_status(&status))
+}
+
+/// Kills every process of a group. It is up to the caller that the number still means that group.
+pub(crate) fn kill_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
     }
-    look(WaitIdOptions::EXITED | WaitIdOptions::NOHANG).map(|status| exit_status(&status))
 }
 
 fn exit_status(status: &WaitIdStatus) -> ExitStatus {

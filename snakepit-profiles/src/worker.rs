@@ -27,9 +27,14 @@ const BATCH: u32 = FREE_CHUNKS / 2;
 /// check and a blocking system call, and then it takes another.
 const INSIST: Duration = Duration::from_millis(20);
 
+/// How long the stacks of a worker that is stuck may take. Its replacement waits for that.
+const LAST_LOOK: Duration = Duration::from_millis(8);
+
 /// A worker process. Killed when dropped.
 pub(crate) struct ProcessWorker {
     handle: Handle,
+    /// The number of each lane's thread.
+    threads: Vec<u64>,
     max_payload: u32,
 }
 
@@ -47,9 +52,11 @@ impl ProcessWorker {
         hello.runtime = message.facts.python.describe();
         hello.commands = message.commands().into();
         hello.launch = launch;
+        hello.memory_enforced = handle.is_limited();
         hello.facts = codec::decode(text, false).unwrap_or_default();
         let worker = Self {
             handle,
+            threads: message.lane_threads,
             max_payload: recipe.boot.max_frame,
         };
         Launched {
@@ -84,6 +91,44 @@ impl ProcessWorker {
                 drop(lease);
                 Err(faulty(&self.handle, fault, delivery).await)
             }
+        }
+    }
+
+    /// Gets a call to let go of its lane: tells it, interrupts it, and in the end has a last look at where it is, which is
+    /// for the worker's exit report. `None` if all that was in vain.
+    async fn quiesce(
+        &self,
+        lease: &mut Lease<&Lane>,
+        call: u64,
+        grace: CancelGrace,
+    ) -> Option<Result<(), Fault>> {
+        if !grace.cooperative.is_zero() {
+            self.handle.send_tell(call);
+            if let Ok(result) = timeout(grace.cooperative, lease.quiesce()).await {
+                return Some(result);
+            }
+        }
+        let interrupt = async {
+            let mut patience = INSIST;
+            loop {
+                self.handle.send_cancel(call);
+                if let Ok(result) = timeout(patience, lease.quiesce()).await {
+                    return result;
+                }
+                patience *= 2;
+            }
+        };
+        if let Ok(result) = timeout(grace.interrupt, interrupt).await {
+            return Some(result);
+        }
+        // A signal ends some system calls: the call may let go after all.
+        tokio::select! {
+            biased;
+            result = lease.quiesce() => {
+                self.handle.forget_stacks();
+                Some(result)
+            }
+            () = self.handle.dump(LAST_LOOK) => None,
         }
     }
 
@@ -172,28 +217,27 @@ impl Worker for ProcessWorker {
             Some(id) if id != call.get() => return Quiesced::Stuck,
             Some(_) => {}
         }
-        let result = timeout(grace.total(), async {
-            let mut patience = INSIST;
-            loop {
-                self.handle.send_cancel(call.get());
-                if let Ok(result) = timeout(patience, lease.quiesce()).await {
-                    return result;
-                }
-                patience *= 2;
-            }
-        });
-        match result.await {
-            Ok(Ok(())) => Quiesced::Clean,
-            Ok(Err(Fault::Violation(detail))) => {
+        match self.quiesce(&mut lease, call.get(), grace).await {
+            Some(Ok(())) => Quiesced::Clean,
+            Some(Err(Fault::Violation(detail))) => {
                 self.handle.violation(&detail);
                 Quiesced::Stuck
             }
-            Ok(Err(Fault::Closed)) | Err(_) => Quiesced::Stuck,
+            Some(Err(Fault::Closed)) | None => Quiesced::Stuck,
         }
     }
 
     async fn ping(&self) -> Result<(), ExitReport> {
         self.handle.ping().await
+    }
+
+    async fn trim(&self) {
+        self.handle.trim().await;
+    }
+
+    async fn stack(&self, lane: LaneId, call: CallId) -> Vec<String> {
+        let thread = self.threads.get(lane.index()).copied();
+        self.handle.stack(call.get(), thread).await
     }
 
     async fn stop(&self, grace: Duration) -> ExitReport {

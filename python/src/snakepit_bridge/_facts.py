@@ -33,16 +33,19 @@ def python(elsewhere: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     }
 
 
-def hello(settings: Any, lanes: int, lane_kind: str, elsewhere: Sequence[Mapping[str, Any]] = ()) -> bytes:
+def hello(
+    settings: Any, threads: Sequence[int], lane_kind: str, elsewhere: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
     """The body of a worker's HELLO. Its commands were encoded once, in the boot process.
 
-    `elsewhere` is what other interpreters of this process told: `imports`, `gil_enabled`, `gil_enabled_by`.
+    `threads` are those of the lanes; `elsewhere` is what other interpreters of this process told: `imports`, `gil_enabled`, `gil_enabled_by`.
     """
     facts = {
         "features": list(FEATURES),
         "pid": os.getpid(),
-        "lanes": lanes,
+        "lanes": len(threads),
         "lane_kind": lane_kind,
+        "lane_threads": list(threads),
         "adapter": settings.order.adapter,
         "death_signal": settings.death_signal,
     }

@@ -164,7 +164,8 @@ class _Worker:
             lane.notice = notice
         # Before HELLO: the host may cancel a call as soon as it has read that.
         self.control.serve(lanes)
-        self.sender.send(HELLO, _facts.hello(self.settings, len(lanes), self.lane_kind, elsewhere))
+        threads = [lane.gate.thread for lane in lanes]
+        self.sender.send(HELLO, _facts.hello(self.settings, threads, self.lane_kind, elsewhere))
 
     def _gil_came_on(self, modules: list[str], command: str, ident: int) -> None:
         if self.lane_kind == "thread":

@@ -84,6 +84,16 @@ kinds! {
     Notice = 22, "NOTICE";
     /// A launch failed.
     Failed = 23, "FAILED";
+    /// A call is cancelled and may end by itself.
+    Tell = 24, "TELL";
+    /// A question where the code of a call is.
+    Where = 25, "WHERE";
+    /// The answer.
+    Stack = 26, "STACK";
+    /// Memory that is not needed should be given back.
+    Trim = 27, "TRIM";
+    /// It was tried.
+    Trimmed = 28, "TRIMMED";
     /// What a boot process should load.
     Boot = 32, "BOOT";
     /// It has.
@@ -112,7 +122,13 @@ impl Kind {
             Link::Lane => matches!(self, Self::Result | Self::Error | Self::Chunk | Self::End),
             Link::Control => matches!(
                 self,
-                Self::Hello | Self::Pong | Self::Log | Self::Notice | Self::Failed
+                Self::Hello
+                    | Self::Pong
+                    | Self::Log
+                    | Self::Notice
+                    | Self::Failed
+                    | Self::Stack
+                    | Self::Trimmed
             ),
             Link::Boot => {
                 matches!(
@@ -135,7 +151,13 @@ impl Kind {
     /// Whether its body may be of this length in this codec. Without a body the codec says nothing.
     pub(super) const fn fits(self, length: u32, codec: Codec) -> bool {
         match self {
-            Self::End | Self::Cancel | Self::Ping | Self::Stop => length == 0,
+            Self::End
+            | Self::Cancel
+            | Self::Ping
+            | Self::Stop
+            | Self::Tell
+            | Self::Where
+            | Self::Trim => length == 0,
             Self::Credit => length == 4 && matches!(codec, Codec::Raw),
             _ => length > 0 && matches!(codec, Codec::Json),
         }

@@ -146,6 +146,9 @@ fn a_kind_is_taken_only_where_it_belongs() {
             | Kind::Cancel
             | Kind::Ping
             | Kind::Stop
+            | Kind::Tell
+            | Kind::Where
+            | Kind::Trim
             | Kind::Boot
             | Kind::Fork
             | Kind::Become => 0,

@@ -1,28 +1,32 @@
 //! From a recipe to a worker that is ready, by fork or by exec; must not know calls.
 
 mod compat;
+mod hello;
 mod nursery;
 mod rules;
 mod unborn;
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use rustix::process::{Resource, getrlimit};
 use snakepit_core::error::{ExitStatus, LaunchErrorKind};
-use snakepit_core::{LaunchContext, LaunchError, Launched};
+use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::boot::{self, BootError, Booting, LinkError, Recipe};
+use crate::ceiling::Supply;
+use crate::cgroup::{self, Group};
 use crate::facts::Finding;
 use crate::frame::{Kind, PROTOCOL};
 use crate::lane::Lane;
 use crate::leash::Leash;
 use crate::settings::{LaneKind, Lanes, SpawnMode};
-use crate::supervise::{self, Birth, Handle, supervise};
+use crate::supervise::{self, Birth, Handle, Parent, supervise};
 use crate::wires::{self, Ours};
 use crate::worker::ProcessWorker;
 use crate::zygote::{ForkError, Zygote};
@@ -35,9 +39,11 @@ use unborn::Unborn;
 #[derive(Debug)]
 pub(crate) struct Launcher {
     recipe: Arc<Recipe>,
-    nursery: Nursery,
+    nursery: Arc<Nursery>,
     lanes: Lanes,
     rules: Rules,
+    /// Each worker has a clone.
+    workers: Arc<()>,
 }
 
 /// How far a launch has come, for the error if its time runs out.
@@ -46,21 +52,20 @@ struct Progress {
     worker: Option<Handle>,
 }
 
-/// The host's `HELLO`, as `FORK` and `BECOME` carry it.
-#[derive(Serialize)]
-struct HostHello<'a> {
-    protocol: u32,
-    features: [&'static str; 0],
-    worker: &'a str,
-    lanes: u16,
-    lane_kind: LaneKind,
+/// A process that is to become a worker.
+struct Embryo {
+    leash: Leash,
+    status: oneshot::Receiver<ExitStatus>,
+    ours: Ours,
+    parent: Option<Arc<dyn Parent>>,
+    group: Option<Group>,
 }
 
 /// Why there is no forked worker.
 enum Failure {
     /// Forking is not safe here.
     Refused(String),
-    /// The zygote ended before it answered.
+    /// The zygote ended before there was a worker.
     ZygoteGone(LaunchError),
     /// Anything that another zygote would not change.
     Error(LaunchError),
@@ -82,7 +87,32 @@ impl Launcher {
             nursery,
             lanes,
             rules,
+            workers: Arc::default(),
         }
+    }
+
+    /// How many workers can be run here, and why not more.
+    ///
+    /// # Blocking
+    /// Reads a few small files which are no files.
+    pub(crate) fn ceiling(&self) -> Option<Ceiling> {
+        let lanes = u64::from(self.lanes.count);
+        let supply = Supply {
+            workers: Arc::strong_count(&self.workers) as u64 - 1,
+            files: getrlimit(Resource::Nofile).current,
+            open: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+            // Control, output, pidfd, and for the reaper of an executed one another pidfd.
+            files_each: lanes + 3 + u64::from(self.nursery.executes()),
+            tasks: cgroup::tasks(),
+            // The main thread, which may be a lane, and the one that listens to control.
+            tasks_each: 2 + u64::from(self.lanes.kind != LaneKind::Main) * lanes,
+        };
+        supply.ceiling()
+    }
+
+    /// Has the launches that follow load everything anew.
+    pub(crate) fn renew(&self) {
+        self.nursery.renew();
     }
 
     /// Launches a worker.
@@ -104,8 +134,8 @@ impl Launcher {
                 stage,
                 after: cx.timeout,
             });
-            let tail = worker.map(|worker| worker.tail()).unwrap_or_default();
-            Err(error.with_hint("raise `startup_timeout`").with_output(tail))
+            let said = worker.map(|worker| worker.last_words()).unwrap_or_default();
+            Err(error.with_hint("raise `startup_timeout`").with_output(said))
         })
     }
 
@@ -147,11 +177,11 @@ impl Launcher {
         let slot = zygote.slot().await;
         let (ours, theirs) =
             wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
+        let group = group(cx);
         let forked = {
             let _impatience = self.nursery.impatience(zygote, cx.timeout / 2);
-            zygote
-                .fork(self.hello(&label), theirs.into_descriptors())
-                .await
+            let hello = self.hello(cx, group.as_ref());
+            zygote.fork(hello, theirs.into_descriptors()).await
         };
         drop(slot);
         let forked = forked.map_err(|error| match error {
@@ -159,11 +189,20 @@ impl Launcher {
             ForkError::Gone(error) => Failure::ZygoteGone(error),
             ForkError::Failed(error) => Failure::Error(error),
         })?;
-        let anchor: Arc<dyn Send + Sync> = Arc::clone(zygote) as _;
-        let (worker, born) = self.watch(cx, forked.leash, forked.status, ours, Some(anchor))?;
-        Ok(self
-            .birth(cx, worker, born, "zygote".to_owned(), progress)
-            .await?)
+        let embryo = Embryo {
+            leash: forked.leash,
+            status: forked.status,
+            ours,
+            parent: Some(Arc::clone(zygote) as _),
+            group,
+        };
+        let (worker, born) = self.watch(cx, embryo)?;
+        let launch = "zygote".to_owned();
+        let launched = self.birth(cx, worker, born, launch, progress).await;
+        launched.map_err(|error| match zygote.has_ended() {
+            true => Failure::ZygoteGone(error),
+            false => Failure::Error(error),
+        })
     }
 
     async fn exec(
@@ -176,14 +215,23 @@ impl Launcher {
         let (ours, theirs) =
             wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
         let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output).await?;
-        let (worker, born) = self.watch(cx, process.leash, process.status, ours, None)?;
+        let group = group(cx);
+        let hello = self.hello(cx, group.as_ref());
+        let embryo = Embryo {
+            leash: process.leash,
+            status: process.status,
+            ours,
+            parent: None,
+            group,
+        };
+        let (worker, born) = self.watch(cx, embryo)?;
         progress.stage = "loading the adapter";
         progress.worker = Some(worker.handle().clone());
         let loaded = boot::load(&mut link, &self.recipe.boot).await;
         // By value: our copies of the worker's ends are closed in any case, or its death would not show.
         let hand_over = |()| {
             let descriptors = theirs.into_descriptors();
-            let sent = link.send_with(Kind::Become, 0, &self.hello(&label), &descriptors);
+            let sent = link.send_with(Kind::Become, 0, &hello, &descriptors);
             sent.map_err(BootError::Link)
         };
         if let Err(error) = loaded.and_then(hand_over) {
@@ -202,29 +250,28 @@ impl Launcher {
     fn watch(
         &self,
         cx: &LaunchContext,
-        leash: Leash,
-        status: oneshot::Receiver<ExitStatus>,
-        ours: Ours,
-        anchor: Option<Arc<dyn Send + Sync>>,
+        embryo: Embryo,
     ) -> Result<(Unborn, oneshot::Receiver<Birth>), LaunchError> {
         let label = cx.label();
         let Ours {
             control,
             output,
             lanes,
-        } = ours;
+        } = embryo.ours;
         let lane = |socket: OwnedFd| Lane::new(socket, self.recipe.boot.max_frame).map(Arc::new);
         let start = || -> io::Result<_> {
             supervise(supervise::Worker {
                 label: label.clone(),
-                leash,
-                status,
+                leash: embryo.leash,
+                status: embryo.status,
                 control,
                 output,
                 lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
                 sink: Arc::clone(&cx.output),
                 findings: self.findings(cx),
-                anchor,
+                parent: embryo.parent,
+                group: embryo.group,
+                place: Arc::clone(&self.workers),
             })
         };
         let (handle, born) = start().map_err(|error| cannot_connect(&label, error))?;
@@ -311,16 +358,20 @@ impl Launcher {
         }
     }
 
-    fn hello(&self, label: &str) -> Vec<u8> {
-        let hello = HostHello {
-            protocol: PROTOCOL,
-            features: [],
-            worker: label,
-            lanes: self.lanes.count,
-            lane_kind: self.lanes.kind,
-        };
-        serde_json::to_vec(&hello).expect("a message of strings and numbers")
+    fn hello(&self, cx: &LaunchContext, group: Option<&Group>) -> Vec<u8> {
+        hello::encode(
+            &cx.label(),
+            self.lanes,
+            &cx.limits,
+            group.map(Group::folder),
+        )
     }
+}
+
+/// The control group of a worker whose memory is to be limited, where that can be.
+fn group(cx: &LaunchContext) -> Option<Group> {
+    cgroup::note_kills();
+    cx.limits.hard_memory.and_then(cgroup::limited)
 }
 
 /// The limit of a launch: a little less than the pool's own, which knows nothing of stages and last words.

@@ -1,6 +1,6 @@
 //! Which zygote a launch forks from, if any; must not know what is done with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,7 +14,10 @@ use crate::boot::Recipe;
 use crate::settings::SpawnMode;
 use crate::zygote::Zygote;
 
-/// Keeps the zygote of a profile: starts it with the first launch that needs one, and again after it has ended.
+/// How long a zygote has to have been ready for its end to be an accident. One that ends sooner would do so again.
+const ACCIDENT: Duration = Duration::from_secs(1);
+
+/// Keeps the zygote of a profile: starts it with the first launch that needs one, and again as soon as it has died.
 #[derive(Debug)]
 pub(super) struct Nursery {
     recipe: Arc<Recipe>,
@@ -25,13 +28,13 @@ pub(super) struct Nursery {
 }
 
 impl Nursery {
-    pub(super) fn new(recipe: Arc<Recipe>, mode: SpawnMode) -> Self {
-        Self {
+    pub(super) fn new(recipe: Arc<Recipe>, mode: SpawnMode) -> Arc<Self> {
+        Arc::new(Self {
             recipe,
             mode,
             current: Mutex::new(None),
             refused: Mutex::new(None),
-        }
+        })
     }
 
     /// The zygote to fork from, once it is ready; `None` if none is to be used.
@@ -39,10 +42,10 @@ impl Nursery {
     /// # Cancel safety
     /// Cancel safe: the zygote goes on booting, for the next launch.
     pub(super) async fn zygote(
-        &self,
+        self: &Arc<Self>,
         cx: &LaunchContext,
     ) -> Result<Option<Arc<Zygote>>, LaunchError> {
-        if self.mode == SpawnMode::Exec || self.refused.lock().is_some() {
+        if self.executes() {
             return Ok(None);
         }
         let zygote = self.current_or_new(cx);
@@ -54,13 +57,43 @@ impl Nursery {
         Ok(Some(zygote))
     }
 
-    fn current_or_new(&self, cx: &LaunchContext) -> Arc<Zygote> {
+    fn current_or_new(self: &Arc<Self>, cx: &LaunchContext) -> Arc<Zygote> {
         let mut current = self.current.lock();
         let zygote = match current.take() {
             Some(zygote) if !zygote.has_ended() => zygote,
-            _ => Zygote::start(Arc::clone(&self.recipe), limit(cx)),
+            _ => self.start(limit(cx)),
         };
         Arc::clone(current.insert(zygote))
+    }
+
+    fn start(self: &Arc<Self>, patience: Duration) -> Arc<Zygote> {
+        let (zygote, loss) = Zygote::start(Arc::clone(&self.recipe), patience);
+        let (nursery, lost) = (Arc::downgrade(self), Arc::downgrade(&zygote));
+        tokio::spawn(async move {
+            if loss.await.is_ok_and(|served| served > ACCIDENT)
+                && let Some(nursery) = nursery.upgrade()
+            {
+                nursery.replace(&lost, patience);
+            }
+        });
+        zygote
+    }
+
+    /// Starts another zygote in the place of one that died: the launches that are sure to follow find it booting already.
+    fn replace(self: &Arc<Self>, lost: &Weak<Zygote>, patience: Duration) {
+        let mut current = self.current.lock();
+        let is_current = |zygote: &Arc<Zygote>| Weak::ptr_eq(&Arc::downgrade(zygote), lost);
+        if current.as_ref().is_some_and(is_current) {
+            *current = Some(self.start(patience));
+        }
+    }
+
+    /// Has the next launch start from nothing. The zygote there is ends with its workers.
+    pub(super) fn renew(&self) {
+        *self.refused.lock() = None;
+        // Dropped without the lock.
+        let old = self.current.lock().take();
+        drop(old);
     }
 
     /// Has the next launch start another zygote. This one ends with its workers.
@@ -101,6 +134,11 @@ impl Nursery {
             (cx.output)(line);
         }
         Ok(())
+    }
+
+    /// Whether workers are started by exec, as far as is known.
+    pub(super) fn executes(&self) -> bool {
+        self.mode == SpawnMode::Exec || self.refused.lock().is_some()
     }
 
     /// Why workers are not forked although they might be.

@@ -40,16 +40,13 @@ impl Unborn {
                 status: report.status,
             },
         };
-        LaunchError::new(kind).with_output(report.output.clone())
+        LaunchError::new(kind).with_output(self.handle().last_words())
     }
 
     /// The given error, with the last words of a process that is about to end.
     pub(super) async fn autopsy(self, error: LaunchError) -> LaunchError {
-        let output = match timeout(FAREWELL, self.handle().exited()).await {
-            Ok(report) => report.output.clone(),
-            Err(_) => self.handle().tail(),
-        };
-        error.with_output(output)
+        let _ = timeout(FAREWELL, self.handle().exited()).await;
+        error.with_output(self.handle().last_words())
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
-use snakepit_core::{LaunchContext, LaunchError, Launched, Notice, PoolSettings, WorkerProfile};
+use snakepit_core::{
+    Ceiling, LaunchContext, LaunchError, Launched, Notice, PoolSettings, WorkerProfile,
+};
 use snakepit_python::{Profile as Kind, Recommendation};
 use tokio::sync::OnceCell;
 
@@ -89,6 +91,19 @@ impl WorkerProfile for AutoProfile {
     async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError> {
         let chosen = self.chosen.get_or_try_init(|| self.choose(&cx)).await?;
         chosen.1.launch(&cx).await
+    }
+
+    /// What was chosen stays.
+    fn renew(&self) {
+        if let Some((_, launcher)) = self.chosen.get() {
+            launcher.renew();
+        }
+    }
+
+    fn ceiling(&self) -> Option<Ceiling> {
+        self.chosen
+            .get()
+            .and_then(|(_, launcher)| launcher.ceiling())
     }
 }
 

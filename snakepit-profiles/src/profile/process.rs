@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
-use snakepit_core::{LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
+use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
 
 use super::builder::{Builder, Options, Profile};
 use super::section;
@@ -49,6 +49,14 @@ impl WorkerProfile for ProcessProfile {
 
     async fn launch(&self, cx: LaunchContext) -> Result<Launched, LaunchError> {
         self.launcher.launch(&cx).await
+    }
+
+    fn renew(&self) {
+        self.launcher.renew();
+    }
+
+    fn ceiling(&self) -> Option<Ceiling> {
+        self.launcher.ceiling()
     }
 }
 

@@ -12,6 +12,9 @@ use crate::facts::Facts;
 pub(crate) struct Hello {
     pub(crate) protocol: u32,
     pub(crate) lanes: u16,
+    /// The number of each lane's thread, as dumps of stacks name it.
+    #[serde(default)]
+    pub(crate) lane_threads: Vec<u64>,
     #[serde(flatten)]
     pub(crate) facts: Facts,
     #[serde(default)]
@@ -74,4 +77,50 @@ pub(super) fn log(body: &[u8], call: u64) -> Result<LogLine, serde_json::Error> 
     line.level = message.level;
     line.logger = message.logger;
     Ok(line)
+}
+
+#[derive(Deserialize)]
+struct StackMessage {
+    frames: Vec<FrameMessage>,
+}
+
+#[derive(Deserialize)]
+struct FrameMessage {
+    file: String,
+    line: u64,
+    function: String,
+    #[serde(default)]
+    text: String,
+}
+
+/// Reads the body of a `STACK` as one line for each frame.
+pub(crate) fn stack(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
+    let message: StackMessage = serde_json::from_slice(body)?;
+    let frames = message.frames.into_iter();
+    let line = |frame: FrameMessage| {
+        place(
+            &frame.file,
+            &frame.line.to_string(),
+            &frame.function,
+            &frame.text,
+        )
+    };
+    Ok(frames.map(line).collect())
+}
+
+/// A frame of a stack for people: `a.py:3 in f: return 1 / 0`.
+pub(super) fn place(file: &str, line: &str, function: &str, text: &str) -> String {
+    let colon = if text.is_empty() { "" } else { ": " };
+    format!("{file}:{line} in {function}{colon}{text}")
+}
+
+#[derive(Deserialize)]
+struct TrimmedMessage {
+    collected: u64,
+}
+
+/// Reads the body of a `TRIMMED`: how many objects were collected.
+pub(crate) fn trimmed(body: &[u8]) -> Result<u64, serde_json::Error> {
+    let message: TrimmedMessage = serde_json::from_slice(body)?;
+    Ok(message.collected)
 }

@@ -3,14 +3,17 @@
 //! One task per worker ([`task`]) reads everything that is not a lane: the control connection, the output pipe, the
 //! pidfd. [`Handle`] is what others hold of it.
 
+mod ask;
 mod messages;
 mod output;
+mod stacks;
 mod task;
+mod words;
 
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,14 +23,17 @@ use snakepit_core::{Delivery, event::LogLine};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::cgroup::Group;
 use crate::facts::Finding;
 use crate::frame::{Header, Kind};
 use crate::lane::Lane;
 use crate::leash::Leash;
 
-pub(crate) use messages::Hello;
+use ask::Questions;
+pub(crate) use messages::{Hello, stack, trimmed};
 pub(crate) use output::{Lines, Tail};
-pub(crate) use task::{Birth, Worker, read, supervise};
+pub(crate) use task::{Birth, Parent, Worker, read, supervise};
+use words::Words;
 
 /// How long an exit report may follow the end of a connection before the worker is taken for alive and at fault.
 const LAST_WORD: Duration = Duration::from_millis(500);
@@ -48,14 +54,24 @@ pub(crate) struct Handle(Arc<Shared>);
 struct Shared {
     label: String,
     leash: Leash,
+    group: Option<Group>,
+    _place: Arc<()>,
     /// Only for writing: the task reads it.
     control: Arc<OwnedFd>,
     lanes: Box<[Arc<Lane>]>,
-    tail: Mutex<Tail>,
+    words: Mutex<Words>,
+    /// Says that a line of a stack has come.
+    stacked: watch::Sender<()>,
+    /// Held by whoever has asked for stacks.
+    dumping: tokio::sync::Mutex<()>,
     verdict: Mutex<Option<Verdict>>,
     exit: watch::Sender<Option<Arc<ExitReport>>>,
     pings: AtomicU64,
     pongs: watch::Sender<u64>,
+    /// `WHERE`s, by call.
+    stacks: Questions<Vec<String>>,
+    trims: AtomicU64,
+    trimmed: Questions<u64>,
 }
 
 /// Why we ended a worker.
@@ -73,14 +89,22 @@ impl Handle {
         self.0.leash.pid()
     }
 
+    /// Whether it is in a control group that limits its memory.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0
+            .group
+            .as_ref()
+            .is_some_and(|group| group.holds(self.pid()))
+    }
+
     /// Its lanes.
     pub(crate) fn lanes(&self) -> &[Arc<Lane>] {
         &self.0.lanes
     }
 
-    /// Its last lines of output so far.
-    pub(crate) fn tail(&self) -> Vec<String> {
-        self.0.tail.lock().lines()
+    /// Its last lines of output so far, and the stacks among them.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        self.0.words.lock().all()
     }
 
     /// Kills the process. The first reason is the one its report shows.
@@ -152,6 +176,11 @@ impl Handle {
         }
     }
 
+    /// Tells a call that it is cancelled. Says nothing when it fails: the lane or the exit report will.
+    pub(crate) fn send_tell(&self, call: u64) {
+        self.send(&Header::bare(Kind::Tell, call));
+    }
+
     /// Asks to interrupt a call. Says nothing when it fails: the lane or the exit report will.
     pub(crate) fn send_cancel(&self, call: u64) {
         self.send(&Header::bare(Kind::Cancel, call));
@@ -160,21 +189,6 @@ impl Handle {
     /// Asks the worker to finish and exit. Says nothing when it fails: the exit report will.
     pub(crate) fn send_stop(&self) {
         self.send(&Header::bare(Kind::Stop, 0));
-    }
-
-    /// Waits until the worker answers a ping or is gone.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub(crate) async fn ping(&self) -> Result<(), ExitReport> {
-        let mut pongs = self.0.pongs.subscribe();
-        let number = self.0.pings.fetch_add(1, Ordering::Relaxed) + 1;
-        self.send(&Header::bare(Kind::Ping, 0));
-        // Answers come in order, so the n-th answer is to the n-th ping, whoever sent it.
-        tokio::select! {
-            _ = pongs.wait_for(|&count| count >= number) => Ok(()),
-            report = self.exited() => Err(ExitReport::clone(&report)),
-        }
     }
 
     /// Sends a frame that has no body.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 /// The longest line kept whole; `docs/protocol.md` has the same limit for `LOG`.
 const LINE: usize = 16 * 1024;
 
-/// Lines a tail keeps.
-const TAIL: usize = 50;
+/// Lines a tail keeps, which is how many an exit report shows.
+const TAIL: usize = 40;
 
 /// What a cut line ends with.
 const CUT: &str = " [cut]";

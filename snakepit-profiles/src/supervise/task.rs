@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::Signal;
 use snakepit_core::CallId;
 use snakepit_core::error::{ExitReport, ExitStatus};
 use snakepit_core::event::{LogLine, LogStream};
@@ -15,9 +16,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::ask::Questions;
 use super::messages::{self, Hello};
-use super::output::{Lines, Tail};
+use super::output::Lines;
+use super::words::Words;
 use super::{Findings, Handle, LAST_WORD, Shared, Sink, Verdict};
+use crate::cgroup::{self, Group};
 use crate::codec::Failure;
 use crate::frame::{Decoder, Frame, Kind, Link};
 use crate::lane::{Lane, Socket};
@@ -54,8 +58,18 @@ pub(crate) struct Worker {
     pub(crate) sink: Sink,
     /// Takes what it finds out about itself.
     pub(crate) findings: Findings,
-    /// Kept until the worker is gone.
-    pub(crate) anchor: Option<Arc<dyn Send + Sync>>,
+    /// The zygote it was forked from, kept until the worker is gone.
+    pub(crate) parent: Option<Arc<dyn Parent>>,
+    /// The control group that was made for it.
+    pub(crate) group: Option<Group>,
+    /// Kept as long as the connections are, to count them by.
+    pub(crate) place: Arc<()>,
+}
+
+/// What a worker was forked from.
+pub(crate) trait Parent: Send + Sync {
+    /// How it ended, if it has and somebody could say.
+    fn end(&self) -> Option<ExitStatus>;
 }
 
 /// The first thing a worker says: that it is ready, or why not. Carries the text of its `HELLO` too.
@@ -75,20 +89,29 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         lanes,
         sink,
         findings,
-        anchor,
+        parent,
+        group,
+        place,
     } = worker;
     let control = Arc::new(control);
     let (birth, born) = oneshot::channel();
     let handle = Handle(Arc::new(Shared {
         label,
         leash,
+        group,
+        _place: place,
         control: Arc::clone(&control),
         lanes: lanes.into(),
-        tail: parking_lot::Mutex::new(Tail::default()),
+        words: parking_lot::Mutex::new(Words::default()),
+        stacked: watch::Sender::new(()),
+        dumping: tokio::sync::Mutex::new(()),
         verdict: parking_lot::Mutex::new(None),
         exit: watch::Sender::new(None),
         pings: 0.into(),
         pongs: watch::Sender::new(0),
+        stacks: Questions::default(),
+        trims: 0.into(),
+        trimmed: Questions::default(),
     }));
     let task = Task {
         death: polled(handle.0.leash.pidfd(), Interest::READABLE)?,
@@ -101,7 +124,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         status,
         sink,
         findings,
-        _anchor: anchor,
+        parent,
         handle: handle.clone(),
     };
     tokio::spawn(task.run());
@@ -120,7 +143,7 @@ struct Task {
     status: oneshot::Receiver<ExitStatus>,
     sink: Sink,
     findings: Findings,
-    _anchor: Option<Arc<dyn Send + Sync>>,
+    parent: Option<Arc<dyn Parent>>,
 }
 
 impl Task {
@@ -129,16 +152,41 @@ impl Task {
         // Dead, but there may be words in flight, and the status takes another process's help.
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
-            Ok(Err(_)) => {
-                self.handle
-                    .end(|| Verdict::Reason("its zygote ended".to_owned()));
-                // Adopted by this process, if it adopts orphans.
-                self.handle.0.leash.reap().unwrap_or(ExitStatus::Unknown)
-            }
+            Ok(Err(_)) => self.orphaned(),
             Err(_) => ExitStatus::Unknown,
         };
         let _ = timeout(ECHO, self.drain()).await;
         self.publish(status);
+        if let Some(group) = &self.handle.0.group {
+            group.remove().await;
+        }
+    }
+
+    /// What shows that the worker was killed for want of memory, unless it was us who killed it.
+    fn memory(&self, status: ExitStatus) -> Option<String> {
+        let killed = status == ExitStatus::Signal(Signal::KILL.as_raw());
+        if !killed || self.handle.0.verdict.lock().is_some() {
+            return None;
+        }
+        let own = self.handle.0.group.as_ref().and_then(Group::evidence);
+        own.or_else(cgroup::recent_kills)
+    }
+
+    /// The zygote died, and the worker of that: the kernel kills it with its parent. There is nobody left to tell its
+    /// status, or to kill what it started.
+    fn orphaned(&mut self) -> ExitStatus {
+        let reason = match self.parent.as_ref().and_then(|parent| parent.end()) {
+            Some(ExitStatus::Signal(9)) => "its zygote was killed".to_owned(),
+            Some(status) => format!("its zygote ended with {status}"),
+            None => "its zygote ended".to_owned(),
+        };
+        self.handle.end(|| Verdict::Reason(reason));
+        let leash = &self.handle.0.leash;
+        // A child of this process, if that adopts orphans.
+        leash.reap().unwrap_or_else(|| {
+            leash.kill_group();
+            ExitStatus::Signal(Signal::KILL.as_raw())
+        })
     }
 
     /// Serves the worker until it is dead.
@@ -190,7 +238,7 @@ impl Task {
             sink,
             ..
         } = self;
-        lines.feed(chunk, |line| emit(handle, sink, raw(line, call)));
+        lines.feed(chunk, |line| print(handle, sink, line, call));
         chunk.clear();
     }
 
@@ -216,7 +264,20 @@ impl Task {
         match (frame.header.kind, &self.birth) {
             (Kind::Log, _) => {
                 let line = messages::log(body, frame.header.id).map_err(malformed)?;
-                emit(&self.handle, &self.sink, line);
+                self.handle.0.words.lock().note(&line.text);
+                (self.sink)(line);
+            }
+            (Kind::Stack, None) => {
+                let stack = messages::stack(body).map_err(malformed)?;
+                if !self.handle.0.stacks.answer(frame.header.id, stack) {
+                    return Err("STACK without a WHERE".to_owned());
+                }
+            }
+            (Kind::Trimmed, None) => {
+                let collected = messages::trimmed(body).map_err(malformed)?;
+                if !self.handle.0.trimmed.answer(frame.header.id, collected) {
+                    return Err("TRIMMED without a TRIM".to_owned());
+                }
             }
             (Kind::Pong, None) => {
                 let asked = self
@@ -252,15 +313,21 @@ impl Task {
     }
 
     fn publish(&mut self, status: ExitStatus) {
+        let memory = self.memory(status);
         let Self {
             handle,
             lines,
             sink,
             ..
         } = self;
-        lines.finish(|line| emit(handle, sink, raw(line, 0)));
+        lines.finish(|line| print(handle, sink, line, 0));
         let shared = &handle.0;
-        let mut report = ExitReport::new(&shared.label, status).with_output(handle.tail());
+        let mut report = {
+            let words = shared.words.lock();
+            let report = ExitReport::new(&shared.label, status).with_output(words.tail());
+            report.with_stacks(words.stacks())
+        };
+        report.memory = memory;
         report.reason = match (&*shared.verdict.lock(), status) {
             (Some(Verdict::Reason(reason)), _) => Some(reason.clone()),
             (Some(Verdict::Violation(detail)), _) => {
@@ -271,6 +338,8 @@ impl Task {
             (None, _) => None,
         };
         shared.exit.send_replace(Some(Arc::new(report)));
+        shared.stacks.close();
+        shared.trimmed.close();
         // After the report, so that whoever is woken by it finds the report.
         for lane in handle.lanes() {
             lane.shut_down();
@@ -288,15 +357,21 @@ impl Drop for Task {
     }
 }
 
-fn raw(line: String, call: u64) -> LogLine {
-    let mut line = LogLine::new(LogStream::Raw, line);
-    line.call = (call != 0).then(|| CallId::new(call));
-    line
-}
-
-fn emit(handle: &Handle, sink: &Sink, line: LogLine) {
-    handle.0.tail.lock().push(&line.text);
-    sink(line);
+/// Passes a line of raw output on, unless it is the answer to a question.
+fn print(handle: &Handle, sink: &Sink, line: String, call: u64) {
+    let heard = {
+        let mut words = handle.0.words.lock();
+        let heard = words.take(line);
+        if words.has_answer() {
+            handle.0.stacked.send_replace(());
+        }
+        heard
+    };
+    if let Some(text) = heard {
+        let mut line = LogLine::new(LogStream::Raw, text);
+        line.call = (call != 0).then(|| CallId::new(call));
+        sink(line);
+    }
 }
 
 /// Reads control once; false at its end.

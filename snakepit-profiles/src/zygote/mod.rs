@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use crate::boot::Recipe;
 use crate::leash::Leash;
+use crate::supervise::Parent;
 
 /// Forks asked for and not yet answered. Enough to keep a zygote busy; few enough that the requests always fit into the
 /// socket, and the descriptors under way into the kernel's limit.
@@ -71,27 +72,33 @@ struct Fork {
 }
 
 impl Zygote {
-    /// Starts a zygote, which may take `patience` to become ready.
+    /// Starts a zygote, which may take `patience` to become ready. What is returned beside it is told if the zygote ends
+    /// although it is needed, and how long it had been ready.
     ///
     /// # Panics
     /// Panics outside a tokio runtime with I/O and time enabled.
-    pub(crate) fn start(recipe: Arc<Recipe>, patience: Duration) -> Arc<Self> {
+    pub(crate) fn start(
+        recipe: Arc<Recipe>,
+        patience: Duration,
+    ) -> (Arc<Self>, oneshot::Receiver<Duration>) {
         let (forks, requests) = mpsc::unbounded_channel();
         let (sender, state) = watch::channel(State::Booting);
+        let (lost, loss) = oneshot::channel();
         let said = Arc::default();
         tokio::spawn(task::run(
             recipe,
             patience,
             requests,
-            sender,
+            (sender, lost),
             Arc::clone(&said),
         ));
-        Arc::new(Self {
+        let zygote = Self {
             forks,
             state,
             slots: Semaphore::new(IN_FLIGHT),
             said,
-        })
+        };
+        (Arc::new(zygote), loss)
     }
 
     /// Whether it is of no further use.
@@ -151,6 +158,18 @@ impl Zygote {
             State::Ended(error) => LaunchError::clone(error),
             _ => gone(),
         }))
+    }
+}
+
+impl Parent for Zygote {
+    fn end(&self) -> Option<ExitStatus> {
+        match &*self.state.borrow() {
+            State::Ended(error) => match error.kind {
+                LaunchErrorKind::Exited { status, .. } => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

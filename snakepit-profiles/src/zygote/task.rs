@@ -10,7 +10,7 @@ use serde::Deserialize;
 use snakepit_core::LaunchError;
 use snakepit_core::error::{ExitStatus, LaunchErrorKind};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
@@ -51,7 +51,7 @@ pub(super) async fn run(
     recipe: Arc<Recipe>,
     patience: Duration,
     requests: mpsc::UnboundedReceiver<Fork>,
-    state: watch::Sender<State>,
+    (state, lost): (watch::Sender<State>, oneshot::Sender<Duration>),
     said: Arc<Mutex<Vec<String>>>,
 ) {
     let end = |error| drop(state.send_replace(State::Ended(Box::new(error))));
@@ -64,17 +64,17 @@ pub(super) async fn run(
         Ok(Err(error)) => return end(error),
         Err(_) => return end(late("finding the interpreter", patience)),
     };
-    let ended = match task.load(&recipe, patience, &state).await {
-        Ok(()) => {
-            *said.lock() = task.output.tail();
-            state.send_replace(State::Ready);
-            task.serve(requests).await
-        }
-        Err(ended) => ended,
-    };
-    // Before the task is dropped, so that the launches it leaves without an answer find out why.
-    if let Some(error) = ended {
+    // Before the task is dropped, so that the launches and workers it leaves without an answer find out why.
+    if let Err(ended) = task.load(&recipe, patience, &state).await {
+        ended.into_iter().for_each(end);
+        return;
+    }
+    *said.lock() = task.output.tail();
+    state.send_replace(State::Ready);
+    let ready = Instant::now();
+    if let Some(error) = task.serve(requests).await {
         end(error);
+        let _ = lost.send(ready.elapsed());
     }
 }
 

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use snakepit_core::error::RemoteKind;
 use snakepit_core::value::Map;
-use snakepit_core::{Args, CallError, Delivery, Quiesced, Reply, Value};
+use snakepit_core::{Args, CallError, CancelGrace, Delivery, Quiesced, Reply, Value};
 
 use crate::support::{LANE, LIMIT, Pit, eventually, poll_once};
+
+/// Interrupts at once, then waits for as long as it takes.
+const PATIENT: CancelGrace = CancelGrace::interrupt(LIMIT);
 
 #[tokio::test]
 async fn a_worker_answers_and_stops() {
@@ -210,7 +213,7 @@ async fn an_abandoned_stream_is_cancelled_wherever_it_stands() {
         }
         drop(chunks);
         let quiesced = worker
-            .cancel(LANE, snakepit_core::CallId::new(id), LIMIT)
+            .cancel(LANE, snakepit_core::CallId::new(id), PATIENT)
             .await;
         assert_eq!(quiesced, Quiesced::Clean, "after {taken}");
         let answer = pit
@@ -243,7 +246,7 @@ async fn a_call_dropped_at_any_point_never_answers_another() {
                 }
             }
             drop(future);
-            assert_eq!(worker.cancel(LANE, id, LIMIT).await, Quiesced::Clean);
+            assert_eq!(worker.cancel(LANE, id, PATIENT).await, Quiesced::Clean);
             let answer = pit
                 .call(&*worker, "echo", Args::positional([polls]))
                 .await
@@ -264,9 +267,9 @@ async fn a_cancelled_nap_ends_early() {
     tokio::time::timeout(Duration::from_millis(50), future)
         .await
         .unwrap_err();
-    assert_eq!(worker.cancel(LANE, id, LIMIT).await, Quiesced::Clean);
+    assert_eq!(worker.cancel(LANE, id, PATIENT).await, Quiesced::Clean);
     assert_eq!(
-        worker.cancel(LANE, id, LIMIT).await,
+        worker.cancel(LANE, id, PATIENT).await,
         Quiesced::Clean,
         "it ended meanwhile"
     );
@@ -284,7 +287,7 @@ async fn a_call_that_ignores_cancel_is_stuck() {
     tokio::time::timeout(Duration::from_millis(50), future)
         .await
         .unwrap_err();
-    let grace = Duration::from_millis(100);
+    let grace = CancelGrace::interrupt(Duration::from_millis(100));
     assert_eq!(worker.cancel(LANE, id, grace).await, Quiesced::Stuck);
     worker.ping().await.unwrap();
     worker.abort("it would not let go");

@@ -280,7 +280,7 @@ fn a_host_that_adopts_orphans() {
             .unwrap();
         kill(pit.children()[0]);
         let report = launched.worker.exited().await;
-        assert_eq!(report.cause(), "its zygote ended (SIGKILL)");
+        assert_eq!(report.cause(), "its zygote was killed (SIGKILL)");
         drop((launched, profile));
         // The worker's child is a child of ours now that nobody waits for. It is dead, and that is all we owe it.
         eventually(

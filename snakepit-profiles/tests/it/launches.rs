@@ -307,7 +307,7 @@ async fn a_killed_zygote_takes_its_workers_along_and_is_replaced() {
     let report = tokio::time::timeout(LIMIT, launched.worker.exited())
         .await
         .unwrap();
-    assert_eq!(report.cause(), "its zygote ended (unknown exit status)");
+    assert_eq!(report.cause(), "its zygote was killed (SIGKILL)");
     let next = pit.launch(&profile).await;
     assert_eq!(
         pit.call(&*next.worker, "echo", Args::positional([1]))

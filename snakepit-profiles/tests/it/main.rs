@@ -7,6 +7,7 @@ mod conformance;
 mod death;
 mod host;
 mod hybrid;
+mod ladder;
 mod launches;
 mod libraries;
 mod support;

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import struct
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+
+import snakepit_bridge
 
 
 def echo(value=None):
@@ -137,3 +140,45 @@ def many_threads():
 def ignore_signals():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+
+
+def spin():
+    print("running")
+    while True:
+        pass
+
+
+def listen():
+    """Ends by itself once it is told that it is cancelled."""
+    print("running")
+    while not snakepit_bridge.cancelled():
+        time.sleep(0.001)
+    print("told")
+
+
+def _deadlock(library):
+    """Waits for ever in native code that no signal interrupts."""
+    print("running")
+    mutex = ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(mutex)
+    library.pthread_mutex_lock(mutex)
+
+
+def deadlock():
+    """Without the GIL: other threads go on."""
+    _deadlock(ctypes.CDLL(None))
+
+
+def deadlock_with_the_gil():
+    _deadlock(ctypes.PyDLL(None))
+
+
+def deadlock_unseen():
+    """The same, where stacks can no more be asked for."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    deadlock_with_the_gil()
+
+
+def limits():
+    limit = resource.getrlimit
+    return [limit(resource.RLIMIT_NOFILE)[0], limit(resource.RLIMIT_CORE)[0], limit(resource.RLIMIT_AS)[0]]

@@ -1,0 +1,213 @@
+//! What a worker can be asked: whether it answers, where a call is, to give memory back; must not know why.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::process::Signal;
+use snakepit_core::error::ExitReport;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Handle;
+use super::words::Words;
+use crate::frame::{Header, Kind};
+
+/// How long a question about a call may go unanswered before native code is taken to hold the GIL.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// How long stacks may take that the worker's signal handler writes.
+const DUMP: Duration = Duration::from_millis(50);
+
+/// Stacks are written in one go. Nothing for this long is their end.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long giving back memory may take. Beyond it native code holds the GIL.
+const TRIM: Duration = Duration::from_secs(10);
+
+/// Questions of one kind that wait for their answers.
+///
+/// Those to one id are answered in order. A question whose asker has left stays until its answer comes, so that the answer
+/// is not taken for another's, nor for a lie.
+#[derive(Debug)]
+pub(super) struct Questions<T>(Mutex<HashMap<u64, VecDeque<oneshot::Sender<T>>>>);
+
+impl<T> Default for Questions<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Questions<T> {
+    fn ask(&self, id: u64) -> oneshot::Receiver<T> {
+        let (sender, answer) = oneshot::channel();
+        self.0.lock().entry(id).or_default().push_back(sender);
+        answer
+    }
+
+    /// Passes an answer on; false if nobody had asked.
+    pub(super) fn answer(&self, id: u64, answer: T) -> bool {
+        let mut waiting = self.0.lock();
+        let Some(senders) = waiting.get_mut(&id) else {
+            return false;
+        };
+        let sender = senders.pop_front();
+        if senders.is_empty() {
+            waiting.remove(&id);
+        }
+        drop(waiting);
+        sender.is_some_and(|sender| {
+            let _ = sender.send(answer);
+            true
+        })
+    }
+
+    /// The worker is gone: nobody will answer.
+    pub(super) fn close(&self) {
+        self.0.lock().clear();
+    }
+}
+
+impl Handle {
+    /// Waits until the worker answers a ping or is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn ping(&self) -> Result<(), ExitReport> {
+        let mut pongs = self.0.pongs.subscribe();
+        let number = self.0.pings.fetch_add(1, Ordering::Relaxed) + 1;
+        self.send(&Header::bare(Kind::Ping, 0));
+        // Answers come in order, so the n-th answer is to the n-th ping, whoever sent it.
+        tokio::select! {
+            _ = pongs.wait_for(|&count| count >= number) => Ok(()),
+            report = self.exited() => Err(ExitReport::clone(&report)),
+        }
+    }
+
+    /// Has the worker give back memory, and waits until it has tried.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn trim(&self) {
+        let id = self.0.trims.fetch_add(1, Ordering::Relaxed) + 1;
+        let answer = self.0.trimmed.ask(id);
+        self.send(&Header::bare(Kind::Trim, id));
+        tokio::select! {
+            _ = timeout(TRIM, answer) => {}
+            _ = self.exited() => {}
+        }
+    }
+
+    /// Where the code of a call is that runs on the thread with this number, innermost frame last; empty if nobody knows.
+    ///
+    /// The worker is asked first. If native code keeps it from answering, a signal has its stacks written.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn stack(&self, call: u64, thread: Option<u64>) -> Vec<String> {
+        let answer = self.0.stacks.ask(call);
+        self.send(&Header::bare(Kind::Where, call));
+        let silent = tokio::select! {
+            answer = timeout(SILENCE, answer) => match answer {
+                Ok(frames) => return frames.unwrap_or_default(),
+                Err(_) => thread,
+            },
+            _ = self.exited() => None,
+        };
+        let Some(thread) = silent else {
+            return Vec::new();
+        };
+        self.dump(DUMP).await;
+        let mut words = self.0.words.lock();
+        let stack = words.stack_of(thread);
+        words.forget();
+        stack
+    }
+
+    /// Has the worker's signal handler write the stacks of all threads, which are kept for its exit report. Returns once
+    /// that seems done, or `patience` is over.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn dump(&self, patience: Duration) {
+        let _one_at_a_time = self.0.dumping.lock().await;
+        if !catches(self.pid(), Signal::QUIT) {
+            return; // it would die of it
+        }
+        let mut news = self.0.stacked.subscribe();
+        let deadline = Instant::now() + patience;
+        let asked = Asked::new(&self.0.words);
+        self.0.leash.signal(Signal::QUIT);
+        loop {
+            let until = match asked.0.lock().has_answer() {
+                true => deadline.min(Instant::now() + PAUSE),
+                false => deadline,
+            };
+            tokio::select! {
+                _ = news.changed() => {}
+                () = sleep_until(until) => return,
+                _ = self.exited() => return,
+            }
+        }
+    }
+
+    /// Forgets the stacks of a worker that goes on.
+    pub(crate) fn forget_stacks(&self) {
+        self.0.words.lock().forget();
+    }
+}
+
+/// Stacks are an answer while this lives.
+struct Asked<'a>(&'a Mutex<Words>);
+
+impl<'a> Asked<'a> {
+    fn new(words: &'a Mutex<Words>) -> Self {
+        words.lock().ask();
+        Self(words)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.lock().heard();
+    }
+}
+
+/// Whether a process has a handler for a signal.
+fn catches(pid: u32, signal: Signal) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/status"))
+        .is_ok_and(|status| is_caught(&status, signal.as_raw()))
+}
+
+fn is_caught(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_is_seen_from_outside() {
+        assert!(is_caught("Name:\tx\nSigCgt:\t0000000000000004\n", 3));
+        assert!(!is_caught(
+            "SigIgn:\t0000000000000004\nSigCgt:\t0000000000000002\n",
+            3
+        ));
+        assert!(!is_caught("", 3));
+    }
+
+    #[test]
+    fn an_answer_goes_to_whoever_asked_first() {
+        let questions = Questions::default();
+        let (first, mut second) = (questions.ask(1), questions.ask(1));
+        drop(first);
+        assert!(questions.answer(1, "first") && questions.answer(1, "second"));
+        assert_eq!(second.try_recv(), Ok("second"));
+        assert!(!questions.answer(1, "third") && !questions.answer(2, "first"));
+    }
+}
