@@ -124,7 +124,7 @@ class Worker:
         while True:
             frame = self.control.read()
             assert frame is not None, "control ended"
-            if not self._kept(frame):
+            if frame.kind == kind or not self._kept(frame):
                 assert frame.kind == kind, frame
                 return frame
 

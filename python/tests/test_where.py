@@ -9,6 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from conftest import PLACES
+from snakepit_bridge import _wire as wire
 from snakepit_bridge._where import Step, chosen, parsed
 from test_cancel import begun
 
@@ -125,9 +126,8 @@ def test_where_races_with_answers_harmlessly(worker: Start, place: Any) -> None:
 @pytest.mark.parametrize("command", ["holds_the_gil", "closes_output"])
 def test_sigquit_shows_the_stack_while_the_gil_is_held(worker: Start, command: str) -> None:
     it = worker(ADAPTER)
-    ident = it.start(command)
-    del ident
-    begun(it)
+    it.start(command)
+    assert it.answer(wire.LOG).json["text"] == "begun"  # no PONG will come
     output = b""
     os.kill(it.pid, signal.SIGQUIT)
     while b"in " + command.encode() not in output:
@@ -208,7 +208,7 @@ def test_a_finaliser_that_hangs_delays_neither_ping_nor_cancel(worker: Start, pl
     it.call("litters")
     ident = it.start("busy")
     begun(it)
-    it.control.send(27, ident=3)
+    it.control.send(wire.TRIM, ident=3)
     it.until(lambda: "finalising" in it.texts("stdout"))
     assert it.sync()["busy"][0] == ident
     assert it.where(ident)[-1]["function"] == "busy"

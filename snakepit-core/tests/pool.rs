@@ -263,14 +263,14 @@ async fn draining_finishes_calls_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn shutting_down_interrupts_what_runs_and_rejects_what_waits() {
+async fn shutting_down_kills_what_runs_and_rejects_what_waits() {
     let profile = FakeProfile::new();
     let pool = started(&profile).await;
     let running = sleeper(&pool).await;
     let waiting = tokio::spawn(pool.request("echo", 1).call::<u8>());
     until(|| pool.snapshot().queued == 1).await;
     let report = timeout(LONG, pool.shutdown()).await.expect("an end");
-    assert_eq!((report.interrupted, report.rejected), (1, 1));
+    assert_eq!((report.killed, report.rejected), (1, 1));
     assert_eq!(profile.alive(), 0);
     running
         .await

@@ -140,7 +140,7 @@ def cancelled() -> bool:
     """Whether the caller no longer wants the answer of the call this thread is working for.
 
     True from the moment the caller gave up, which is before anything is interrupted; False outside of a call. Never
-    raises, takes no lock and about a quarter of a microsecond, so that a loop may ask each time around. For which
+    raises, takes no lock and less than a microsecond, so that a loop may ask each time around. For which
     threads there is a call: as with `current_call`.
     """
     lane = LANES.sole or LANES.by_thread.get(_get_ident())
@@ -148,7 +148,8 @@ def cancelled() -> bool:
         return False
     gate = lane.gate
     ident = gate.running
-    return bool(ident) and gate.is_cancelled(ident)
+    # As `gate.is_cancelled`, without the call.
+    return ident != 0 and (gate.told == ident or ident in gate.told_early)
 
 
 def check_cancelled() -> None:

@@ -37,9 +37,9 @@ class Gate:
         self.raised = 0
         """The last call that was interrupted: once each, so that clean-up code is left in peace."""
         self.told = 0
-        """The last call of this lane that was told of its cancellation while it ran."""
+        """The last call of this lane that was cancelled while it ran, be it that it was told only."""
         self.told_early: dict[int, None] = {}
-        """As `early`, for calls that were told only."""
+        """As `early`, with the calls that were told only."""
         self.early: dict[int, None] = {}
         """Cancelled, oldest first: control overtakes the lane. Ids of ended calls, or of other lanes, do no harm."""
         self.task: Callable[[], Any] | None = None
@@ -71,7 +71,7 @@ class Gate:
 
     def is_cancelled(self, ident: int) -> bool:
         """Whether the call is cancelled, be it that it was told or that it is to be interrupted as well."""
-        return self.told == ident or ident in self.told_early or self.is_requested(ident)
+        return self.told == ident or ident in self.told_early
 
     def interrupt_here(self) -> NoReturn:
         """Raise `Cancelled` on the lane's own thread, which counts as the interruption of the call in progress."""
@@ -118,9 +118,10 @@ class Gate:
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs here or will."""
+        _remember(self.told_early, ident)
         _remember(self.early, ident)
         if self.running == ident:
-            self.requested = ident
+            self.told = self.requested = ident
             self._interrupt(ident)
             task = self.task
             if task is not None and self.raised != ident:

@@ -1,7 +1,7 @@
 """How the main interpreter reaches a lane in another interpreter; must not know either side's work.
 
-Two pages of memory that both map say everything; a byte on a socket wakes the thread that reads it there. So nothing gets
-lost when that thread has no time, and what the lane does may be asked without its help.
+Two pages of memory that both map say everything; a byte on a socket wakes the thread that reads it there. So nothing
+gets lost when that thread has no time, and what the lane does may be asked without its help.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ mod step;
 mod workers;
 
 #[cfg(test)]
-mod model_tests;
-#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

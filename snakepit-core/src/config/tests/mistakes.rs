@@ -129,7 +129,7 @@ error: `worker_ttl` is not supported
   |
 2 | worker_ttl: 1h
   | ^^^^^^^^^^
-  = help: recycling of workers is still to come; remove the key
+  = help: this program was built without snakepit-lifecycle; remove the key, or add its policies to the registry
 "),
     ("adapter: x\npool_size: 0", "
 error: invalid value of `pool_size`

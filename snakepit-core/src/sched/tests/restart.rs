@@ -1,0 +1,190 @@
+//! Deaths that nobody ordered: the breaker opens, tries, and closes.
+
+use super::*;
+
+const BUDGET: u32 = 4;
+
+fn fragile(size: usize) -> Bench {
+    let mut bench = Bench::with(PoolSettings {
+        size,
+        restart_budget: Some(BUDGET),
+        ..PoolSettings::default()
+    });
+    bench.finish_launches(1);
+    bench
+}
+
+fn breaks(actions: &[Action]) -> Vec<BreakerState> {
+    let breaks = actions.iter().filter_map(|action| match action {
+        Action::Breaker(state) => Some(*state),
+        _ => None,
+    });
+    breaks.collect()
+}
+
+/// One worker dies while it runs a call, and its replacement comes if it may.
+fn die(bench: &mut Bench) -> Vec<Action> {
+    let (call, mut actions) = bench.arrive();
+    if let Some(worker) = bench.worker_of(call) {
+        actions.extend(bench.on(Input::Exited(worker)));
+    }
+    actions
+}
+
+/// Workers die until the breaker opens; returns for how long.
+fn break_it(bench: &mut Bench) -> Duration {
+    for _ in 0..=BUDGET {
+        if let [BreakerState::Open { pause }] = breaks(&die(bench))[..] {
+            return pause;
+        }
+        bench.finish_launches(1);
+    }
+    panic!("the breaker did not open");
+}
+
+#[test]
+fn too_many_deaths_stop_launching_for_a_while() {
+    let mut bench = fragile(1);
+    let pause = break_it(&mut bench);
+    assert_eq!(bench.sched.breaker_deaths(), BUDGET);
+    assert_eq!(bench.sched.breaker_open_until(), Some(bench.now + pause));
+    assert_eq!(refused(&bench.arrive().1), [Refusal::BreakerOpen]);
+    let actions = bench.wake();
+    assert_eq!(breaks(&actions), [BreakerState::HalfOpen]);
+    assert_eq!(launches(&actions), 1);
+}
+
+#[test]
+fn what_waits_when_it_opens_is_refused_if_nothing_serves() {
+    let mut bench = fragile(1);
+    for _ in 1..BUDGET {
+        die(&mut bench);
+        bench.finish_launches(1);
+    }
+    let (running, _) = bench.arrive();
+    bench.arrive();
+    let worker = bench.worker_of(running).unwrap();
+    assert_eq!(
+        refused(&bench.on(Input::Exited(worker))),
+        [Refusal::BreakerOpen]
+    );
+}
+
+#[test]
+fn while_another_worker_serves_calls_are_taken() {
+    let mut bench = fragile(2);
+    break_it(&mut bench);
+    assert_eq!(bench.sched.ready(), 1);
+    let (call, actions) = bench.arrive();
+    assert_eq!(granted(&actions), [call]);
+    assert_eq!(bench.arrive().1, [], "it waits");
+}
+
+#[test]
+fn only_one_worker_is_tried_and_a_finished_call_ends_the_trial() {
+    let mut bench = fragile(3);
+    for worker in bench.with_state(WorkerState::Ready) {
+        bench.on(Input::Exited(worker));
+    }
+    bench.finish_launches(1);
+    break_it(&mut bench);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
+    assert_eq!(bench.with_state(WorkerState::Launching).len(), 1);
+    bench.finish_launches(1);
+    assert_eq!(bench.with_state(WorkerState::Launching), []);
+    let (call, _) = bench.arrive();
+    let actions = bench.on(Input::Finished(call));
+    assert_eq!(breaks(&actions), [BreakerState::Closed]);
+    assert_eq!(bench.sched.breaker_deaths(), 0);
+    assert!(launches(&actions) > 0, "the others follow: {actions:?}");
+}
+
+#[test]
+fn a_trial_that_lives_long_enough_ends_well() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    let actions = bench.pass(PoolSettings::default().restart_window);
+    assert_eq!(breaks(&actions), [BreakerState::Closed]);
+}
+
+#[test]
+fn a_trial_that_dies_makes_the_break_longer_up_to_half_a_minute() {
+    let mut bench = fragile(1);
+    let mut pause = break_it(&mut bench);
+    for _ in 0..3 {
+        bench.wake();
+        bench.finish_launches(1);
+        let actions = die(&mut bench);
+        let [BreakerState::Open { pause: longer }] = breaks(&actions)[..] else {
+            panic!("it did not open: {actions:?}");
+        };
+        assert!(longer > pause, "{longer:?} after {pause:?}");
+        pause = longer;
+    }
+    for _ in 0..5 {
+        bench.wake();
+        bench.finish_launches(1);
+        die(&mut bench);
+    }
+    let left = bench.sched.breaker_open_until().unwrap() - bench.now;
+    assert!(left <= Duration::from_secs(36), "{left:?}");
+}
+
+#[test]
+fn a_trial_launch_that_fails_opens_it_again() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    let worker = bench.with_state(WorkerState::Launching)[0];
+    let permanent = false;
+    let actions = bench.on(Input::LaunchFailed { worker, permanent });
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+}
+
+#[test]
+fn a_trial_that_we_end_ourselves_is_followed_by_another() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    let trial = bench.with_state(WorkerState::Launching)[0];
+    let actions = bench.on(Input::Reload);
+    assert!(actions.contains(&Action::Abort(trial, RetireReason::Reload)));
+    assert_eq!(launches(&actions), 1);
+}
+
+#[test]
+fn deaths_outweighed_by_calls_do_not_open_it() {
+    let mut bench = fragile(1);
+    for _ in 0..3 * BUDGET {
+        for _ in 0..2 {
+            let (call, _) = bench.arrive();
+            bench.on(Input::Finished(call));
+        }
+        assert_eq!(breaks(&die(&mut bench)), []);
+        bench.finish_launches(1);
+    }
+}
+
+#[test]
+fn deaths_long_ago_do_not_count() {
+    let mut bench = fragile(1);
+    for _ in 0..3 * BUDGET {
+        assert_eq!(breaks(&die(&mut bench)), []);
+        bench.finish_launches(1);
+        bench.pass(PoolSettings::default().restart_window / 2);
+    }
+}
+
+#[test]
+fn workers_we_end_do_not_count() {
+    let mut bench = fragile(1);
+    for _ in 0..3 * BUDGET {
+        let worker = bench.with_state(WorkerState::Ready)[0];
+        bench.on(Input::Condemn(worker, RetireReason::Protocol));
+        bench.finish_launches(1);
+        assert_eq!(breaks(&bench.on(Input::Exited(worker))), []);
+    }
+}
