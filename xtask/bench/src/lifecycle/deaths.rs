@@ -37,14 +37,39 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         report::section(&format!(
             "deaths: {kills} times kill -9 under load, {name} profile, {workers} workers of {lanes} lanes"
         ));
-        report.figure("calls that failed elsewhere", "calls", &[all.elsewhere], Bar::AtMost(0.0));
-        report.figure("calls that failed, for each death", "calls", &all.lost, Bar::None);
+        report.figure(
+            "calls that failed elsewhere",
+            "calls",
+            &[all.elsewhere],
+            Bar::AtMost(0.0),
+        );
+        report.figure(
+            "calls that failed, for each death",
+            "calls",
+            &all.lost,
+            Bar::None,
+        );
         let p99 = percentile(&all.known, 0.99);
-        report.figure("a caller has its error, p99", "ms", &[p99], Bar::AtMost(10.0));
-        report.figure("a caller has its error, max", "ms", &[max(&all.known)], Bar::None);
+        report.figure(
+            "a caller has its error, p99",
+            "ms",
+            &[p99],
+            Bar::AtMost(10.0),
+        );
+        report.figure(
+            "a caller has its error, max",
+            "ms",
+            &[max(&all.known)],
+            Bar::None,
+        );
         let p99 = percentile(&all.whole, 0.99);
         report.figure("full capacity again, p99", "ms", &[p99], Bar::AtMost(bar));
-        report.figure("full capacity again, max", "ms", &[max(&all.whole)], Bar::None);
+        report.figure(
+            "full capacity again, max",
+            "ms",
+            &[max(&all.whole)],
+            Bar::None,
+        );
         report.raw(&format!("deaths-{name}-error-ms"), &all.known)?;
         report.raw(&format!("deaths-{name}-whole-ms"), &all.whole)?;
     }
@@ -106,7 +131,8 @@ async fn repetition(
         let (victim, name) = victim(&pool, lanes).await?;
         let killed = Instant::now();
         kill(victim)?;
-        hurt.whole.push(milliseconds(killed, next(&mut ready).await?));
+        hurt.whole
+            .push(milliseconds(killed, next(&mut ready).await?));
         // Whoever is to fail has failed when the next worker serves; a moment more for those who are told last.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let mut lost = 0.0;

@@ -57,7 +57,12 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
             &[left],
             Bar::AtMost(0.0),
         );
-        report.figure(format!("{what}: the last is gone, max"), "ms", &[max(&last)], Bar::None);
+        report.figure(
+            format!("{what}: the last is gone, max"),
+            "ms",
+            &[max(&last)],
+            Bar::None,
+        );
         report.figure(format!("{what}: the last is gone"), "ms", &last, Bar::None);
     }
     Ok(())
@@ -114,7 +119,11 @@ fn watched(host: &mut Child) -> Result<Vec<OwnedFd>> {
             Ok(pidfd_open(pid, PidfdFlags::empty())?)
         })
         .collect::<Result<Vec<_>>>()?;
-    ensure!(watched.len() > WORKERS, "the host has only {} processes", watched.len());
+    ensure!(
+        watched.len() > WORKERS,
+        "the host has only {} processes",
+        watched.len()
+    );
     Ok(watched)
 }
 
@@ -155,7 +164,9 @@ pub(crate) fn host(setup: &Setup, trouble: Trouble) -> Result<()> {
         };
         if let Some(command) = command {
             for _ in 0..WORKERS {
-                let request = pool.request(command, (3600,)).timeout(Duration::from_secs(3600));
+                let request = pool
+                    .request(command, (3600,))
+                    .timeout(Duration::from_secs(3600));
                 calls.spawn(request.call());
             }
             super::until(&pool, "all workers are busy", |pool| {

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use snakepit_core::{Limits, Pool, PoolSettings};
-use snakepit_lifecycle::{
-    Growth, Hang, HardMemory, Idle, MaxMemory, MaxRequests, Sampler, Ttl,
-};
+use snakepit_lifecycle::{Growth, Hang, HardMemory, Idle, MaxMemory, MaxRequests, Sampler, Ttl};
 
 use crate::report::{self, Bar, Report};
 use crate::setup::Setup;
@@ -44,7 +42,12 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         "overhead: calls that do nothing, {WORKERS} workers, {CALLERS} callers, all policies on and off"
     ));
     report.figure("without policies", "calls/s", &without, Bar::None);
-    report.figure("all policies, sampler, heartbeats", "calls/s", &with, Bar::None);
+    report.figure(
+        "all policies, sampler, heartbeats",
+        "calls/s",
+        &with,
+        Bar::None,
+    );
     report.figure(
         "with / without, medians of all turns",
         "x",

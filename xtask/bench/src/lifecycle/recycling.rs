@@ -49,8 +49,18 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     report::section(&format!(
         "recycling: one of {WORKERS} workers every {EVERY:?}, {callers} callers who compute half of the time"
     ));
-    report.figure("calls that failed", "calls", &[failed.iter().sum()], Bar::AtMost(0.0));
-    report.figure("workers replaced in a turn", "workers", &recycled, Bar::None);
+    report.figure(
+        "calls that failed",
+        "calls",
+        &[failed.iter().sum()],
+        Bar::AtMost(0.0),
+    );
+    report.figure(
+        "workers replaced in a turn",
+        "workers",
+        &recycled,
+        Bar::None,
+    );
     report.figure("p99 of a call of 2 ms, without", "ms", &without, Bar::None);
     report.figure("p99 of a call of 2 ms, recycling", "ms", &with, Bar::None);
     report.ratio("p99 recycling / without", &with, &without, Bar::AtMost(1.3));

@@ -63,13 +63,19 @@ impl Service {
             | EventKind::WorkerExited { worker, .. } => (*worker, false),
             _ => return,
         };
-        let mut changes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changes = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         changes.push((event.seq, worker, serves));
     }
 
     /// The fewest that served at any time since `since` served at once.
     fn fewest(&self, since: usize) -> usize {
-        let mut changes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changes = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         changes.sort_by_key(|(seq, ..)| *seq);
         let (mut serving, mut fewest) = (HashSet::new(), since);
         let mut full = false;

@@ -26,9 +26,19 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     report::section(&format!(
         "soak: {calls} calls that do nothing, one of {WORKERS} workers replaced every {EVERY:?}"
     ));
-    report.figure("calls that failed", "calls", &[soaked.failed], Bar::AtMost(0.0));
+    report.figure(
+        "calls that failed",
+        "calls",
+        &[soaked.failed],
+        Bar::AtMost(0.0),
+    );
     report.figure("workers replaced", "workers", &[soaked.recycled], Bar::None);
-    report.figure("memory of the host, median", "MiB", &[median(&soaked.memory) / MEBIBYTE], Bar::None);
+    report.figure(
+        "memory of the host, median",
+        "MiB",
+        &[median(&soaked.memory) / MEBIBYTE],
+        Bar::None,
+    );
     // Over fewer calls the same noise is a larger slope.
     #[expect(clippy::cast_precision_loss, reason = "millions")]
     let noise = NOISE * (1e6 / calls as f64);
@@ -38,8 +48,18 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         &[slope(&soaked.calls, &soaked.memory) * 1e6],
         Bar::AtMost(noise),
     );
-    report.figure("open files of the host, max", "files", &[max(&soaked.files)], Bar::None);
-    report.figure("open files more than before", "files", &[soaked.more_files], Bar::AtMost(0.0));
+    report.figure(
+        "open files of the host, max",
+        "files",
+        &[max(&soaked.files)],
+        Bar::None,
+    );
+    report.figure(
+        "open files more than before",
+        "files",
+        &[soaked.more_files],
+        Bar::AtMost(0.0),
+    );
     report.raw("soak-memory-bytes", &soaked.memory)?;
     report.raw("soak-open-files", &soaked.files)
 }
@@ -125,7 +145,10 @@ async fn caller(pool: Pool, made: Arc<AtomicU64>, calls: u64) -> u32 {
 #[expect(clippy::cast_precision_loss, reason = "few samples")]
 fn slope(xs: &[f64], ys: &[f64]) -> f64 {
     let count = xs.len() as f64;
-    let (x, y) = (xs.iter().sum::<f64>() / count, ys.iter().sum::<f64>() / count);
+    let (x, y) = (
+        xs.iter().sum::<f64>() / count,
+        ys.iter().sum::<f64>() / count,
+    );
     let above: f64 = xs.iter().zip(ys).map(|(a, b)| (a - x) * (b - y)).sum();
     let below: f64 = xs.iter().map(|a| (a - x) * (a - x)).sum();
     above / below

@@ -20,7 +20,9 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     let free = setup.runtime.block_on(python_loops(setup, rounds))?;
     let replaced = setup.runtime.block_on(stuck(setup, rounds.min(50)))?;
 
-    report::section(&format!("timeouts: calls that do not end, 1 worker, {rounds} times"));
+    report::section(&format!(
+        "timeouts: calls that do not end, 1 worker, {rounds} times"
+    ));
     report.figure(
         "Python loop: the next call has its answer after the timeout, p99",
         "ms",
@@ -99,7 +101,12 @@ async fn stuck(setup: &Setup, rounds: usize) -> Result<Vec<f64>> {
 /// Makes a call that takes longer than its time; returns when that was over.
 async fn overdue(pool: &Pool, command: &str, arguments: (u32,)) -> Result<Instant> {
     let deadline = Instant::now() + TIMEOUT;
-    match pool.request(command, arguments).timeout(TIMEOUT).call::<()>().await {
+    match pool
+        .request(command, arguments)
+        .timeout(TIMEOUT)
+        .call::<()>()
+        .await
+    {
         Err(CallError::TimedOut { .. }) => Ok(deadline),
         other => anyhow::bail!("a call without end ended as {other:?}"),
     }
