@@ -87,6 +87,10 @@ pub(crate) struct CallArgs {
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Let the call finish for this long after the first Ctrl-C or SIGTERM [default: it is interrupted]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) grace: Option<Duration>,
+
     /// Print each value as it is produced
     #[arg(long, short)]
     pub(crate) stream: bool,

@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Usage,
     /// A worker did not start, or was lost.
     Lost,
-    /// The time ran out, or the pool would not take the call.
+    /// The time ran out, someone stopped the call, or the pool would not take it.
     Late,
     /// A signal ended it.
     Signal(u8),
@@ -26,7 +26,7 @@ Exit codes:
   1    the command raised, or returned something that cannot be carried or written; a `--check` failed
   2    wrong usage, arguments or configuration; no command ran
   3    a worker did not start (adapter, interpreter) or was lost; no interpreter was found
-  4    timed out, or rejected by the pool
+  4    timed out, stopped from elsewhere, or rejected by the pool
   130  interrupted by Ctrl-C (143 by SIGTERM)";
 
 impl From<Exit> for ExitCode {

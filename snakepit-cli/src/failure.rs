@@ -8,6 +8,7 @@ use snakepit_core::error::{Rejection, RemoteKind};
 use snakepit_core::{CallError, ConfigReport, StartError};
 use snakepit_python::NotFound;
 
+use crate::ending::Left;
 use crate::exit::Exit;
 use crate::logs::Shown;
 
@@ -35,8 +36,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// The operating system refused something a program cannot do without.
     System(io::Error),
-    /// A signal ended it.
-    Interrupted(u8),
+    /// A signal ended it, and this was ended by force.
+    Interrupted { signal: u8, left: Vec<Left> },
     /// One of the above, and what the user has been shown before.
     After { failure: Box<Failure>, shown: Shown },
 }
@@ -58,6 +59,12 @@ impl Failure {
         }
     }
 
+    /// A signal ended it before anything ran.
+    pub(crate) fn interrupted(signal: u8) -> Self {
+        let left = Vec::new();
+        Self::Interrupted { signal, left }
+    }
+
     /// With what the user has been shown before.
     pub(crate) fn after(self, shown: Shown) -> Self {
         Self::After {
@@ -73,7 +80,7 @@ impl Failure {
             // The command ran: a script must not take it for one that did not.
             Self::Unsafe(_) | Self::Output(_) => Exit::Raised,
             Self::Call { error, .. } => exit_of_call(error),
-            Self::Interrupted(number) => Exit::Signal(*number),
+            Self::Interrupted { signal, .. } => Exit::Signal(*signal),
             Self::After { failure, .. } => failure.exit(),
             Self::Usage { .. }
             | Self::Config(_)
@@ -94,10 +101,12 @@ fn exit_of_call(error: &CallError) -> Exit {
         CallError::Encode { .. } => Exit::Usage,
         CallError::Decode { .. } => Exit::Raised,
         CallError::Rejected {
-            reason: Rejection::Unavailable { .. },
+            reason: Rejection::Unavailable { .. } | Rejection::BreakerOpen { .. },
             ..
         } => Exit::Lost,
-        CallError::Rejected { .. } | CallError::TimedOut { .. } => Exit::Late,
+        CallError::Rejected { .. } | CallError::TimedOut { .. } | CallError::Cancelled { .. } => {
+            Exit::Late
+        }
         _ => Exit::Lost,
     }
 }
@@ -148,6 +157,22 @@ mod tests {
             (rejected(Rejection::QueueFull { limit: 1 }), Exit::Late),
             (rejected(Rejection::Draining), Exit::Late),
             (rejected(Rejection::Unavailable { cause }), Exit::Lost),
+            (
+                rejected(Rejection::BreakerOpen {
+                    deaths: 20,
+                    window: after,
+                    pause: after,
+                    last: None,
+                }),
+                Exit::Lost,
+            ),
+            (
+                CallError::Cancelled {
+                    stage: Stage::Run,
+                    why: "",
+                },
+                Exit::Late,
+            ),
             (CallError::WorkerLost(report()), Exit::Lost),
             (
                 CallError::Poisoned {

@@ -13,6 +13,7 @@
 
 mod args;
 mod cmd;
+mod ending;
 mod exit;
 mod failure;
 mod input;
@@ -26,17 +27,19 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub use snakepit_core::Registry;
+use snakepit_lifecycle::Recycling;
 
 use args::{Cli, Command};
 
 /// Runs the command line of this process, with the worker profiles of `registry`, to its end.
 ///
-/// The exit code is documented in `--help`.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "nobody has a use for it afterwards"
-)]
+/// A registry without policies gets those of [`Recycling`]. The exit code is documented in `--help`.
 pub fn main_with(registry: Registry) -> ExitCode {
+    let registry = if registry.policies().next().is_none() {
+        registry.with_policies(Recycling::new())
+    } else {
+        registry
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

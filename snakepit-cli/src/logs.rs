@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
+use snakepit_core::config::scalar::HumanDuration;
 use snakepit_core::event::{LogLine, LogStream};
-use snakepit_core::{Event, EventKind, EventSink};
+use snakepit_core::{BreakerState, Event, EventKind, EventSink};
 
 /// Lines that may wait for a slow terminal or pager. What comes beyond is left out, and said so.
 const PATIENCE: usize = 16_384;
@@ -84,6 +85,18 @@ impl Printer {
         })
     }
 
+    /// Says something of the command line's own.
+    pub(crate) fn note(&self, text: &str) {
+        let (prefix, text) = ("snakepit note".to_owned(), text.to_owned());
+        if self
+            .sender
+            .try_send(Message::Line { prefix, text })
+            .is_err()
+        {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Waits until everything is printed, but not for ever.
     pub(crate) fn finish(self) -> Shown {
         // When even this finds no room, nobody reads.
@@ -129,6 +142,36 @@ fn describe(event: &Event) -> Option<(String, String)> {
             let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             Some((format!("{pool} note"), format!("{}{hint}", notice.message)))
         }
+        EventKind::CallSlow {
+            command,
+            worker,
+            running,
+            stack,
+            ..
+        } => {
+            let running = HumanDuration::from(*running);
+            let place = stack.iter().map(|line| format!("\n    {line}"));
+            let place: String = place.collect();
+            Some((
+                format!("{pool}/{worker} slow"),
+                format!("`{command}` has been running for {running}{place}"),
+            ))
+        }
+        EventKind::RecyclingStopped { policy, message } => Some((
+            format!("{pool} note"),
+            format!(
+                "recycling by `{policy}` was stopped, since it replaced workers of little use: {message}"
+            ),
+        )),
+        EventKind::Breaker {
+            state: BreakerState::Open { pause },
+        } => Some((
+            format!("{pool} note"),
+            format!(
+                "workers die too fast: none is started for {}",
+                HumanDuration::from(*pause)
+            ),
+        )),
         _ => None,
     }
 }

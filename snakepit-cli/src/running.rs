@@ -1,23 +1,28 @@
 //! Starts pools, lets a command use them, and stops them, whatever happens meanwhile. Knows no
 //! command.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use snakepit_core::{Config, Snakepit};
+use snakepit_core::{Config, PoolSettings, Snakepit};
 use snakepit_python::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::ending::end;
 use crate::failure::Failure;
 use crate::logs::Printer;
 
-/// How long workers may take to stop after Ctrl-C, or beyond what they were promised; what is left
-/// then is killed.
-const HASTE: Duration = Duration::from_secs(1);
+/// How long workers may take beyond what they were promised; what is left then is killed.
+pub(crate) const HASTE: Duration = Duration::from_secs(1);
 
 /// Runs `work` with the pools of `config`. No worker is left when it returns.
+///
+/// The first signal interrupts the calls there are, after the time they are given by `grace`, if any; see
+/// [`crate::ending`].
 pub(crate) fn with_pools<T>(
     config: Config,
+    grace: Option<Duration>,
     work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -28,8 +33,9 @@ pub(crate) fn with_pools<T>(
     let promised = config
         .pools
         .iter()
-        .map(|pool| pool.settings.stop_grace)
+        .map(|pool| promise(&pool.settings))
         .max();
+    let patience = promised.unwrap_or_default() + HASTE;
     let printer = Printer::start();
     let sink = printer.sink();
     let result = runtime.block_on(async {
@@ -37,27 +43,36 @@ pub(crate) fn with_pools<T>(
         let starting = Snakepit::builder().config(config).event_sink(sink).start();
         let pit = tokio::select! {
             // Dropping the start kills what was started.
-            number = interrupt.next() => return Err(Failure::Interrupted(number)),
+            signal = interrupt.next() => return Err(Failure::interrupted(signal)),
             pit = starting => pit.map_err(Failure::Start)?,
         };
-        let result = tokio::select! {
-            number = interrupt.next() => Err(Failure::Interrupted(number)),
-            result = work(&pit) => result,
+        let mut work = pin!(work(&pit));
+        let signal = tokio::select! {
+            signal = interrupt.next() => signal,
+            result = &mut work => return tokio::select! {
+                signal = interrupt.next() => Err(Failure::interrupted(signal)),
+                // Dropping the pools kills what is left when the time is up.
+                _ = timeout(patience, pit.shutdown()) => result,
+            },
         };
-        let patience = match &result {
-            Err(Failure::Interrupted(_)) => HASTE,
-            _ => promised.unwrap_or_default() + HASTE,
-        };
-        tokio::select! {
-            number = interrupt.next() => Err(Failure::Interrupted(number)),
-            // Dropping the pools kills what is left when the time is up.
-            _ = timeout(patience, pit.shutdown()) => result,
+        match end(&pit, work, grace, patience, &mut interrupt, &printer).await {
+            // It came to its own end, though later than wished for.
+            (Some(result), left) if left.is_empty() => result,
+            (_, left) => Err(Failure::Interrupted { signal, left }),
         }
     });
     // Ends the tasks that watch workers, and so what they watch.
     runtime.shutdown_timeout(HASTE);
     let shown = printer.finish();
     result.map_err(|failure| failure.after(shown))
+}
+
+/// How long a pool may take to end once its calls are interrupted.
+fn promise(settings: &PoolSettings) -> Duration {
+    let cancelled = settings
+        .cooperative_grace
+        .saturating_add(settings.cancel_grace);
+    cancelled.saturating_add(settings.stop_grace)
 }
 
 /// Runs `work`, which blocks, until it is done or a signal comes; then whatever it runs is killed.
@@ -74,11 +89,11 @@ pub(crate) fn stoppable<T: Send + 'static>(
         let stopped = stop.clone();
         let mut working = tokio::task::spawn_blocking(move || work(&stopped));
         tokio::select! {
-            number = interrupt.next() => {
+            signal = interrupt.next() => {
                 stop.stop();
                 // It ends as soon as what it ran is dead; what it has to say is of no interest any more.
                 let _ = working.await;
-                Err(Failure::Interrupted(number))
+                Err(Failure::interrupted(signal))
             }
             done = &mut working => match done {
                 Ok(result) => result,
@@ -89,7 +104,7 @@ pub(crate) fn stoppable<T: Send + 'static>(
 }
 
 /// The signals that end a command.
-struct Interrupt {
+pub(crate) struct Interrupt {
     keyboard: Signal,
     terminate: Signal,
 }
@@ -103,7 +118,7 @@ impl Interrupt {
     }
 
     /// The number of the next signal.
-    async fn next(&mut self) -> u8 {
+    pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.keyboard.recv() => 2,
             _ = self.terminate.recv() => 15,

@@ -33,6 +33,7 @@ pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Fai
     }
     for pool in &mut config.pools {
         pool.settings.size = 1;
+        pool.settings.max_size = None;
     }
     Ok(config)
 }

@@ -56,7 +56,7 @@ class Control:
         _thread.start_new_thread(self._listen, ())
 
     def serve(self, lanes: Sequence[Any]) -> None:
-        """Take the lanes that all that comes speaks of."""
+        """Take the lanes to which what arrives refers."""
         self._lanes = lanes
         if self._stopping:
             self._stop()

@@ -26,7 +26,10 @@ class Faults:
         faulthandler.unregister(signal.SIGQUIT)
         faulthandler.enable(2)
         if self._descriptor != 2:
-            os.close(self._descriptor)
+            try:
+                os.close(self._descriptor)
+            except OSError:
+                pass  # user code did
 
 
 def _high_copy(output: int) -> int:

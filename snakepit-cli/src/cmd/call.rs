@@ -13,7 +13,7 @@ pub(crate) fn run(args: &CallArgs, registry: &Registry) -> Result<(), Failure> {
     let arguments = input::parse(&args.arguments)?;
     let config = source::load(&args.source, registry)?;
     source::only_pool(&config)?;
-    running::with_pools(config, async |pit| match pit.pools() {
+    running::with_pools(config, args.grace, async |pit| match pit.pools() {
         [pool, ..] => call(pool, args, arguments).await,
         [] => Ok(()),
     })

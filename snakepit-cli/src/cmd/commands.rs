@@ -18,7 +18,7 @@ const DIM: Style = AnsiColor::BrightBlack.on_default();
 pub(crate) fn run(args: &CommandsArgs, registry: &Registry) -> Result<(), Failure> {
     let config = source::load(&args.source, registry)?;
     let several = config.pools.len() > 1;
-    running::with_pools(config, async |pit| {
+    running::with_pools(config, None, async |pit| {
         for pool in pit.pools() {
             for command in pool.commands().iter() {
                 let written = if args.json {

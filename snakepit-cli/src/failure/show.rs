@@ -1,10 +1,12 @@
 //! How failures look on standard error. Knows no exit code.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::builder::styling::{AnsiColor, Style};
-use snakepit_core::error::{Frame, RemoteException, Retry};
-use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
+use snakepit_core::config::scalar::HumanDuration;
+use snakepit_core::error::{ExitReport, Frame, Rejection, RemoteException};
+use snakepit_core::{CallError, ConfigReport, LaunchError, Retry, StartError};
 use snakepit_python::NotFound;
 
 use super::Failure;
@@ -45,7 +47,11 @@ impl Failure {
                 &format!("cannot write to standard output: {error}"),
             ),
             Self::System(error) => headline(out, "system", &format!("cannot run: {error}")),
-            Self::Interrupted(_) => headline(out, "interrupted", "stopped by a signal"),
+            Self::Interrupted { left, .. } => {
+                headline(out, "interrupted", "stopped by a signal")?;
+                left.iter()
+                    .try_for_each(|left| writeln!(out, "  {DIM}-{DIM:#} {left}"))
+            }
             Self::After { failure, shown } => failure.write(shown, out),
         }
     }
@@ -126,18 +132,70 @@ fn write_call(
     headline(out, error.code(), &message)?;
     match error {
         CallError::Remote(remote) => write_exception(out, &remote.exception)?,
-        CallError::WorkerLost(report) => write_output(out, &report.output, shown)?,
-        CallError::Poisoned { reports } => {
-            if let Some(last) = reports.last() {
-                write_output(out, &last.output, shown)?;
-            }
-        }
+        CallError::WorkerLost(report) => write_death(out, report, shown)?,
+        CallError::Rejected {
+            reason: Rejection::BreakerOpen {
+                last: Some(last), ..
+            },
+            ..
+        } => write_death(out, last, shown)?,
+        CallError::Poisoned { reports } => write_deaths(out, reports, shown)?,
         _ => {}
     }
     write_hint(out, error.hint().as_deref())?;
     match error.retry() {
         Retry::Now | Retry::Later => writeln!(out, "{HINT}hint{HINT:#}: it is safe to try again"),
         _ => Ok(()),
+    }
+}
+
+/// All that is known of how a worker ended.
+fn write_death(out: &mut impl Write, report: &ExitReport, shown: &Shown) -> io::Result<()> {
+    if let Some(call) = &report.call {
+        writeln!(
+            out,
+            "  {DIM}in{DIM:#} call {} of `{}`",
+            call.id, call.command
+        )?;
+    }
+    writeln!(out, "  {DIM}after{DIM:#} {}", life(report))?;
+    if let Some(memory) = &report.memory {
+        writeln!(out, "  {BOLD}memory{BOLD:#}: {memory}")?;
+    }
+    // What the runtime wrote of its threads is part of what it printed, unless that was too much.
+    let told = |line: &&String| shown.contains(line) || report.output.contains(line);
+    for line in report.stacks.iter().filter(|line| !told(line)) {
+        writeln!(out, "  {DIM}at{DIM:#} {}", line.trim())?;
+    }
+    write_output(out, &report.output, shown)
+}
+
+/// One line for each, and the last of them in full.
+fn write_deaths(
+    out: &mut impl Write,
+    reports: &[Arc<ExitReport>],
+    shown: &Shown,
+) -> io::Result<()> {
+    for report in reports {
+        let (worker, cause) = (&report.worker, report.cause());
+        writeln!(
+            out,
+            "  {DIM}-{DIM:#} worker {worker} after {}: {cause}",
+            life(report)
+        )?;
+    }
+    reports
+        .last()
+        .map_or(Ok(()), |last| write_death(out, last, shown))
+}
+
+/// What a worker had behind it: `3s and 17 calls`.
+fn life(report: &ExitReport) -> String {
+    let plural = if report.served == 1 { "" } else { "s" };
+    let calls = format!("{} call{plural}", report.served);
+    match report.age {
+        Some(age) => format!("{} and {calls}", HumanDuration::from(age)),
+        None => calls,
     }
 }
 

@@ -49,3 +49,25 @@ def wait_for_ever():
     print("waiting", flush=True)
     while True:
         time.sleep(3600)
+
+
+def clean_up_when_interrupted():
+    try:
+        wait_for_ever()
+    finally:
+        print("cleaned up", flush=True)
+
+
+def take_long_to_clean_up():
+    try:
+        wait_for_ever()
+    finally:
+        print("cleaning up", flush=True)
+        time.sleep(3600)
+
+
+def finish_when_there_is(path: str):
+    print("waiting", flush=True)
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return "finished"

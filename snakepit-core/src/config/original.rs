@@ -97,7 +97,8 @@ pub(crate) fn modernize(text: &str, entries: &mut Vec<Entry>, findings: &mut Vec
             if entries[old].key == "memory_threshold_mb" {
                 entries[old].node.instead = megabytes(text, &entries[old].node);
             }
-            new.clone_into(&mut entries[old].key);
+            let written = std::mem::replace(&mut entries[old].key, new.to_owned());
+            entries[old].written = Some(written);
         }
     }
     entries.retain_mut(|entry| {

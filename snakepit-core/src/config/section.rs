@@ -237,7 +237,9 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(mut self) -> Vec<Setting> {
         for key in self.unread() {
             if let Some(why) = original::explain(&key) {
-                self.reject_key(&key, format!("`{key}` is not supported"), Some(why));
+                let written = self.entry(&key).and_then(|entry| entry.written.clone());
+                let name = written.as_deref().unwrap_or(&key).to_owned();
+                self.reject_key(&key, format!("`{name}` is not supported"), Some(why));
             } else {
                 let known = nearest(&key, self.asked.iter().map(String::as_str));
                 let help = known.map(|known| format!("did you mean `{known}`?"));

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
+    /// What the user calls the key, if that is the original's name for it.
+    pub(crate) written: Option<String>,
     /// Where the entry stands in the text; for merged entries, where they were merged from.
     pub(crate) place: Place,
     pub(crate) node: Node,
@@ -174,7 +176,12 @@ impl<'de> Visitor<'de> for Build<'_> {
                         .pointing_also_at(Spot::Key(first.place.clone()), "first given"),
                 );
             } else {
-                entries.push(Entry { key, place, node });
+                entries.push(Entry {
+                    key,
+                    written: None,
+                    place,
+                    node,
+                });
             }
         }
         // What is written out wins over what is merged, and earlier merges win over later ones.

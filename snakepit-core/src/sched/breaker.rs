@@ -276,3 +276,45 @@ impl Breaker {
         self.window.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn the_window_slides() {
+        let start = Instant::now();
+        let mut window = Window::new(LENGTH);
+        window.bucket(start).deaths += 1;
+        window.bucket(start + LENGTH / 2).deaths += 1;
+        assert_eq!(window.deaths(), 2);
+        window.bucket(start + LENGTH);
+        assert_eq!(window.deaths(), 1, "the first one is out");
+        window.bucket(start + LENGTH * 1000);
+        assert_eq!(window.deaths(), 0);
+    }
+
+    #[test]
+    fn a_relapse_soon_after_it_closed_is_punished_a_late_one_is_not() {
+        let mut now = Instant::now();
+        let mut breaker = Breaker::new(LENGTH, 1);
+        let worker = WorkerId::new(1);
+        let mut break_and_mend = |after: Duration| {
+            now += after;
+            assert!(breaker.died(worker, 1, now));
+            let until = breaker.open_until().expect("it is open");
+            let pause = until - now;
+            assert!(breaker.tick(until));
+            assert!(breaker.finished(until));
+            now = until;
+            pause
+        };
+        let first = break_and_mend(Duration::ZERO);
+        let soon = break_and_mend(LENGTH);
+        let late = break_and_mend(3 * LENGTH);
+        assert!(soon > first, "{soon:?} after {first:?}");
+        assert!(late < soon, "{late:?} after {soon:?}");
+    }
+}

@@ -12,6 +12,10 @@ use crate::pool::PoolSettings;
 /// The pause grows to at most this many times `scale_cooldown`.
 const LONGEST_STRETCH: u32 = 16;
 
+/// The pause is halved after this many times `scale_cooldown` without a mistake: more than the longest pause, or a pool
+/// would forget before it could be wrong again.
+const FORGET: u32 = 2 * LONGEST_STRETCH;
+
 /// The number of workers wanted and what may change it.
 #[derive(Debug)]
 pub(super) struct Scale {
@@ -111,15 +115,102 @@ impl Scale {
         self.cooldown * self.stretch
     }
 
-    /// Halves the pause for each four pauses that went by without a mistake.
+    /// Halves the pause for each long time that went by without a mistake.
     fn relax(&mut self, now: Instant) {
         while let Some(at) = self.stretched_at {
-            let quiet = at + 4 * self.pause();
+            let quiet = at + FORGET * self.cooldown;
             if self.stretch == 1 || now < quiet {
                 return;
             }
             self.stretch /= 2;
             self.stretched_at = Some(quiet);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOLDOWN: Duration = Duration::from_secs(5);
+
+    fn scale(min: usize, max: usize) -> Scale {
+        Scale::new(&PoolSettings {
+            size: min,
+            max_size: Some(max),
+            scale_cooldown: COOLDOWN,
+            ..PoolSettings::default()
+        })
+    }
+
+    #[test]
+    fn it_grows_by_what_is_of_use_and_at_most_to_twice_the_size() {
+        let now = Instant::now();
+        let mut scale = scale(4, 20);
+        scale.grow(5, 4, now);
+        assert_eq!(scale.target(), 6, "two workers of four lanes for five calls");
+        scale.grow(1000, 4, now);
+        assert_eq!(scale.target(), 12);
+        scale.grow(1000, 4, now);
+        assert_eq!(scale.target(), 20, "the most");
+        assert!(!scale.may_grow());
+    }
+
+    /// How long it takes until it shrinks.
+    fn pause(scale: &mut Scale, from: Instant) -> Duration {
+        let mut paused = Duration::ZERO;
+        while !scale.shrink(from + paused) {
+            paused += Duration::from_secs(1);
+        }
+        paused
+    }
+
+    #[test]
+    fn a_mistake_doubles_the_pause_up_to_sixteen_times() {
+        let mut now = Instant::now();
+        let mut scale = scale(1, 2);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            scale.grow(1, 1, now);
+            let paused = pause(&mut scale, now);
+            pauses.push(paused.as_secs() / COOLDOWN.as_secs());
+            now += paused + Duration::from_secs(1);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 16]);
+    }
+
+    #[test]
+    fn growing_long_after_shrinking_is_no_mistake() {
+        let mut now = Instant::now();
+        let mut scale = scale(1, 2);
+        for _ in 0..6 {
+            scale.grow(1, 1, now);
+            let paused = pause(&mut scale, now);
+            assert_eq!(paused, COOLDOWN);
+            now += paused + 2 * COOLDOWN;
+        }
+    }
+
+    #[test]
+    fn mistakes_are_forgotten() {
+        let now = Instant::now();
+        let mut scale = scale(1, 3);
+        scale.grow(1, 1, now);
+        let first = now + pause(&mut scale, now);
+        scale.grow(1, 1, first);
+        let later = first + FORGET * COOLDOWN;
+        scale.grow(1, 1, later);
+        assert_eq!(pause(&mut scale, later), COOLDOWN);
+    }
+
+    #[test]
+    fn new_bounds_do_not_wait() {
+        let now = Instant::now();
+        let mut scale = scale(2, 4);
+        scale.grow(9, 1, now);
+        scale.resize(1, 3, now);
+        assert_eq!(scale.target(), 3);
+        scale.resize(5, 5, now);
+        assert_eq!(scale.target(), 5);
     }
 }

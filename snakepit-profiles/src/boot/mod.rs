@@ -2,6 +2,7 @@
 
 mod bundle;
 mod environment;
+mod guardian;
 mod link;
 mod spawner;
 
@@ -103,14 +104,19 @@ pub(crate) enum BootError {
     Arguments(ValueError),
 }
 
-/// Starts an interpreter whose output goes to `output`.
+/// Starts an interpreter whose output goes to `output`. One that is `guarded` is to be a worker: what it starts should not
+/// outlive this process, whereas a zygote sees to that itself.
 ///
 /// # Errors
 /// [`LaunchErrorKind::Interpreter`], [`LaunchErrorKind::Spawn`].
 ///
 /// # Cancel safety
 /// If dropped, no process is left.
-pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, LaunchError> {
+pub(crate) async fn start(
+    recipe: &Recipe,
+    output: &OwnedFd,
+    guarded: bool,
+) -> Result<Booting, LaunchError> {
     let interpreter = recipe.python.path(&recipe.env).await?;
     let (ours, theirs) = wires::pair().map_err(|error| cannot_start(interpreter, error))?;
     let prepare = || -> io::Result<Command> {
@@ -123,7 +129,7 @@ pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, 
         Ok(command)
     };
     let command = prepare().map_err(|error| cannot_start(interpreter, error))?;
-    let process = spawner::spawn(command)
+    let process = spawner::spawn(command, guarded)
         .await
         .map_err(|error| cannot_start(interpreter, error))?;
     let link = BootLink::new(ours).map_err(|error| cannot_start(interpreter, error))?;

@@ -9,11 +9,13 @@ use std::process::{Child, Command};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use snakepit_core::error::ExitStatus;
 use tokio::sync::oneshot;
 
+use super::guardian::Guardian;
 use crate::leash::Leash;
 use crate::reap::reap;
 
@@ -28,14 +30,16 @@ pub(crate) struct Spawned {
     pub(crate) status: oneshot::Receiver<ExitStatus>,
 }
 
-/// Starts a process as leader of its own group. The group is killed when its leader has died.
+/// Starts a process as leader of its own group. The group is killed when its leader has died; if it is `guarded`, also when
+/// this process dies first.
 ///
 /// # Cancel safety
 /// If dropped, the process is not started, or killed at once.
-pub(crate) async fn spawn(command: Command) -> io::Result<Spawned> {
+pub(crate) async fn spawn(command: Command, guarded: bool) -> io::Result<Spawned> {
     let (reply, answer) = oneshot::channel();
     spawner()?.submit(Job::Spawn {
         command: Box::new(command),
+        guarded,
         reply,
     });
     answer
@@ -54,6 +58,7 @@ pub(crate) fn dismiss(leash: Leash) {
 enum Job {
     Spawn {
         command: Box<Command>,
+        guarded: bool,
         reply: oneshot::Sender<io::Result<Spawned>>,
     },
     Dismiss(Leash, Instant),
@@ -73,11 +78,18 @@ impl Spawner {
 }
 
 fn spawner() -> io::Result<&'static Spawner> {
-    static SPAWNER: OnceLock<Result<Spawner, io::ErrorKind>> = OnceLock::new();
-    SPAWNER
-        .get_or_init(|| start().map_err(|error| error.kind()))
-        .as_ref()
-        .map_err(|&kind| kind.into())
+    static SPAWNER: OnceLock<Spawner> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(spawner) = SPAWNER.get() {
+        return Ok(spawner);
+    }
+    let _one_at_a_time = STARTING.lock();
+    if let Some(spawner) = SPAWNER.get() {
+        return Ok(spawner);
+    }
+    // What is missing now, be it threads or descriptors, may be there the next time.
+    let spawner = start()?;
+    Ok(SPAWNER.get_or_init(|| spawner))
 }
 
 fn start() -> io::Result<Spawner> {
@@ -100,12 +112,21 @@ struct Living {
 fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
     let mut living: Vec<Living> = Vec::new();
     let mut dismissed: Vec<(Leash, Instant)> = Vec::new();
+    let mut guardian = Guardian::default();
     loop {
         let _ = rustix::io::read(woken, &mut [0_u8; 8]);
         for job in inbox.try_iter() {
             match job {
-                Job::Spawn { command, reply } => {
+                Job::Spawn {
+                    command,
+                    guarded,
+                    reply,
+                } => {
+                    let python = guarded.then(|| command.get_program().to_owned());
                     let result = launch(*command).map(|(spawned, alive)| {
+                        if let Some(python) = python {
+                            guardian.guard(&python, alive.pid);
+                        }
                         living.push(alive);
                         spawned
                     });
@@ -121,12 +142,17 @@ fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
             lives && *until > now
         });
         let next = dismissed.iter().map(|(_, until)| *until - now).min();
-        living = wait(living, woken, next);
+        living = wait(living, woken, next, &mut guardian);
     }
 }
 
 /// Waits until there is something to do; reaps the dead and returns the others.
-fn wait(living: Vec<Living>, woken: &OwnedFd, at_most: Option<Duration>) -> Vec<Living> {
+fn wait(
+    living: Vec<Living>,
+    woken: &OwnedFd,
+    at_most: Option<Duration>,
+    guardian: &mut Guardian,
+) -> Vec<Living> {
     let mut fds: Vec<_> = std::iter::once(woken.as_fd())
         .chain(living.iter().map(|process| process.pidfd.as_fd()))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
@@ -139,6 +165,7 @@ fn wait(living: Vec<Living>, woken: &OwnedFd, at_most: Option<Duration>) -> Vec<
     let mut rest = Vec::with_capacity(living.len());
     for (process, dead) in living.into_iter().zip(dead) {
         if dead {
+            guardian.release(process.pid);
             // Unknown if somebody else in this program has reaped it, waiting for any child at all.
             let status = reap(process.pidfd.as_fd(), process.pid).unwrap_or(ExitStatus::Unknown);
             let _ = process.status.send(status);

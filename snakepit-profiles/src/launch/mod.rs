@@ -214,7 +214,7 @@ impl Launcher {
         let label = cx.label();
         let (ours, theirs) =
             wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
-        let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output).await?;
+        let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output, true).await?;
         let group = group(cx);
         let hello = self.hello(cx, group.as_ref());
         let embryo = Embryo {

@@ -124,7 +124,7 @@ impl Task {
     async fn start(recipe: &Recipe) -> Result<Self, LaunchError> {
         let cannot = |error: io::Error| boot::cannot_start("zygote", error);
         let (ours, theirs) = wires::output().map_err(cannot)?;
-        let Booting { link, process } = boot::start(recipe, &theirs).await?;
+        let Booting { link, process } = boot::start(recipe, &theirs, false).await?;
         Ok(Self {
             link,
             process: Process {
