@@ -44,6 +44,8 @@ enum What {
     Kill,
     /// Cancelled calls: nothing lost, nothing run
     Cancel,
+    /// What keeping workers alive costs, and how fast it acts: recycling, reloads, deaths, timeouts, a million calls
+    Lifecycle,
     /// All of it but the comparison
     All,
 }

@@ -193,7 +193,12 @@ impl State {
             wanted: self.sched.target(),
             ready: self.sched.ready(),
             silent: self.silent,
-            failing: self.failing,
+            // What failed to start for a pool that was larger then, or is whole again, is no concern of its health now.
+            failing: if self.sched.is_incomplete() {
+                self.failing
+            } else {
+                0
+            },
             gave_up: self.sched.gave_up(),
             breaker: self.sched.breaker(),
             stopped: self.stopped.len(),

@@ -11,6 +11,7 @@ mod floor;
 mod host;
 mod kill;
 mod latency;
+mod lifecycle;
 mod peer;
 mod process;
 mod report;
@@ -65,11 +66,19 @@ enum What {
     Kill,
     /// Cancelled calls: nothing lost, nothing run
     Cancel,
+    /// What keeping workers alive costs, and how fast it acts: recycling, reloads, deaths, timeouts, a long run
+    Lifecycle,
     /// All of it but the comparison
     All,
     /// The other end of the floor
     #[command(hide = true)]
     Echo,
+    /// The host that is killed
+    #[command(hide = true)]
+    Host {
+        /// What its workers do then
+        trouble: lifecycle::Trouble,
+    },
 }
 
 fn main() -> ExitCode {
@@ -93,6 +102,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     if cli.what == What::Compare {
         setup.many_short_rounds();
     }
+    if let What::Host { trouble } = cli.what {
+        lifecycle::host(&setup, trouble)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut report = Report::create(&cli.out, &setup)?;
     let compared = match cli.what {
         What::Compare => compare::run(&setup, &cli.python, &mut report),
@@ -113,6 +126,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
     if wanted(What::Cancel) {
         cancel::run(&setup, &mut report)?;
+    }
+    if wanted(What::Lifecycle) {
+        lifecycle::run(&setup, &mut report)?;
     }
     let missed = report.finish()?;
     compared?;

@@ -64,6 +64,16 @@ pub(crate) fn tree(workers: &[u32]) -> Result<Vec<u32>> {
     Ok(all)
 }
 
+/// Memory of this process that is in use, in bytes.
+pub(crate) fn resident() -> Result<u64> {
+    Ok(field("/proc/self/status", "VmRSS:")? * 1024)
+}
+
+/// How many files this process has open.
+pub(crate) fn open_files() -> Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/fd")?.count())
+}
+
 pub(crate) fn kill(pid: u32) -> Result<()> {
     let pid = i32::try_from(pid)
         .ok()

@@ -10,9 +10,9 @@ use crate::peer::{PEERS, Peer};
 use crate::report::{self, Bar, Report};
 use crate::setup::Setup;
 
-const WORKERS: usize = 2;
+pub(crate) const WORKERS: usize = 2;
 /// The same number as `IN_FLIGHT` of `peers/common.py`.
-const CALLERS: usize = 64;
+pub(crate) const CALLERS: usize = 64;
 
 pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     let pool = setup.runtime.block_on(setup.bare_pool(WORKERS))?;
@@ -37,7 +37,7 @@ pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
 }
 
 /// Calls a second until `end`.
-async fn load(pool: &Pool, end: Instant) -> Result<f64> {
+pub(crate) async fn load(pool: &Pool, end: Instant) -> Result<f64> {
     let start = Instant::now();
     let mut callers: JoinSet<_> = (0..CALLERS).map(|_| caller(pool.clone(), end)).collect();
     let mut calls = 0;

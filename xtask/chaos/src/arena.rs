@@ -8,12 +8,20 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use snakepit_core::{Limits, Pool, PoolSettings, WorkerProfile};
+use snakepit_lifecycle::{Hang, HardMemory, MaxRequests, Sampler};
 use snakepit_profiles::{InterpreterProfile, ProcessProfile, SpawnMode, ThreadProfile};
 use tempfile::TempDir;
 
 use crate::history::History;
 use crate::ledger::{Ledger, POISON};
 use crate::proc::{POOL, RUN};
+
+/// Of a worker; a memory bomb takes more.
+const HARD_MEMORY: u64 = 192 << 20;
+/// How long a worker may be silent without doing anything.
+const HANG: Duration = Duration::from_secs(2);
+/// So few that workers are recycled all along.
+const MAX_REQUESTS: u64 = 300;
 
 /// The interpreters there are.
 #[derive(Clone, Debug)]
@@ -176,7 +184,7 @@ fn settings(shape: Shape) -> PoolSettings {
         restart_budget: Some(u32::MAX),
         poison_threshold: POISON.into(),
         limits: Limits {
-            hard_memory: Some(192 << 20),
+            hard_memory: Some(HARD_MEMORY),
             ..Limits::default()
         },
         ..PoolSettings::default()
@@ -189,6 +197,7 @@ impl Arena {
         let folder = tempfile::tempdir()?;
         let run = format!("{}-{}", std::process::id(), folder.path().display());
         let history = Arc::new(History::new());
+        let sampler = Arc::new(Sampler::new());
         let mut grounds = Vec::new();
         for shape in SHAPES {
             let Some(python) = shape.python(interpreters) else {
@@ -207,6 +216,10 @@ impl Arena {
             let ledger = Ledger::new(index, &journal)?;
             let pool = Pool::builder(shape.name, shape.profile(python, &env))
                 .settings(settings(shape))
+                .policy(Hang::new(HANG))
+                .policy(HardMemory::new(HARD_MEMORY))
+                .policy(MaxRequests::new(MAX_REQUESTS))
+                .meter(sampler.clone())
                 .event_sink(history.clone())
                 .start()
                 .await
