@@ -32,6 +32,10 @@ async fn a_worker_whose_garbage_can_be_collected_stays() {
     let pit =
         start("    pool_size: 1\n    worker_max_memory: 200MiB\n    worker_memory_samples: 1\n")
             .await;
+    if pit.is_free_threaded() {
+        println!("skipped: the allocator of a free-threaded CPython keeps what is freed, for the next to use");
+        return;
+    }
     let first = pit.process("litter", (300,)).await;
     measured(&pit, |private| private > 200 * MIB).await;
     measured(&pit, |private| private < 200 * MIB).await;

@@ -71,6 +71,16 @@ impl Pit {
         called.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
+    /// Whether its workers run without a GIL.
+    pub(crate) fn is_free_threaded(&self) -> bool {
+        let snapshot = self.pool().snapshot();
+        let mut hellos = snapshot
+            .workers
+            .iter()
+            .filter_map(|worker| worker.hello.as_ref());
+        hellos.any(|hello| hello.runtime.contains("GIL off"))
+    }
+
     /// Waits for an event, and gives what was asked of it.
     pub(crate) async fn until<T>(&mut self, find: impl Fn(&EventKind) -> Option<T>) -> T {
         let search = async {

@@ -148,7 +148,11 @@ mod tests {
         let now = Instant::now();
         let mut scale = scale(4, 20);
         scale.grow(5, 4, now);
-        assert_eq!(scale.target(), 6, "two workers of four lanes for five calls");
+        assert_eq!(
+            scale.target(),
+            6,
+            "two workers of four lanes for five calls"
+        );
         scale.grow(1000, 4, now);
         assert_eq!(scale.target(), 12);
         scale.grow(1000, 4, now);

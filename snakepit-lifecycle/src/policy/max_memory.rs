@@ -16,7 +16,7 @@ pub(super) const SAMPLES: usize = 3;
 /// Retires a worker whose private memory is over a limit.
 ///
 /// It must be over it in several readings in a row, after at least one call, and still be after it was asked to give
-/// memory back. A limit that a worker without any call already comes close to is refused when the pool starts.
+/// memory back. A free-threaded CPython collects its garbage, but keeps the memory for its own use. A limit that a worker without any call already comes close to is refused when the pool starts.
 #[derive(Clone, Debug)]
 pub struct MaxMemory {
     bytes: u64,
