@@ -158,7 +158,9 @@ rlimits: {nofile: 256, core: 0, as: 8GiB}
 
 /// Reads the keys of policies and keeps what it read.
 #[derive(Clone, Default)]
-struct Policies(Arc<parking_lot::Mutex<Vec<(Option<Duration>, Option<u64>)>>>);
+struct Policies(Arc<parking_lot::Mutex<Vec<Limits>>>);
+
+type Limits = (Option<Duration>, Option<u64>);
 
 impl PolicyFactory for Policies {
     fn build(&self, section: &mut Section<'_>, _: &PoolSettings) -> Vec<Arc<dyn RecyclePolicy>> {

@@ -22,7 +22,7 @@ const TRIM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The policies of a pool, and what they need.
 pub(super) struct Policies {
-    policies: Vec<Arc<dyn RecyclePolicy>>,
+    all: Vec<Arc<dyn RecyclePolicy>>,
     /// Whether each was stopped by its guard; one more for the notices of profiles.
     stopped: Vec<AtomicBool>,
     pub(super) meter: Option<Arc<dyn Meter>>,
@@ -44,13 +44,13 @@ impl Policies {
             stopped: (0..=policies.len())
                 .map(|_| AtomicBool::default())
                 .collect(),
-            policies,
+            all: policies,
             meter,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.policies.is_empty()
+        self.all.is_empty()
     }
 
     /// A guard for each policy, and one for the notices of profiles.
@@ -60,7 +60,7 @@ impl Policies {
 
     /// Judges a worker that has just become ready by what it uses.
     pub(super) fn admit(&self, boot: &Usage) -> Result<(), LaunchError> {
-        for policy in &self.policies {
+        for policy in &self.all {
             policy.admit(boot).map_err(|message| {
                 let policy = policy.name().to_owned().into();
                 LaunchError::new(LaunchErrorKind::Refused { policy, message })
@@ -71,7 +71,7 @@ impl Policies {
     }
 
     fn active(&self) -> impl Iterator<Item = (usize, &dyn RecyclePolicy)> {
-        let numbered = self.policies.iter().map(AsRef::as_ref).enumerate();
+        let numbered = self.all.iter().map(AsRef::as_ref).enumerate();
         numbered.filter(|(by, _)| !self.is_stopped(*by))
     }
 
@@ -81,9 +81,7 @@ impl Policies {
 
     /// Notices are guarded, too.
     fn is_guarded(&self, by: usize) -> bool {
-        self.policies
-            .get(by)
-            .is_none_or(|policy| policy.is_guarded())
+        self.all.get(by).is_none_or(|policy| policy.is_guarded())
     }
 }
 
@@ -212,12 +210,11 @@ impl Shared {
     ) {
         let worker = member.id;
         match verdict {
-            Verdict::Keep => {}
             Verdict::Trim => self.trim(member),
             Verdict::Kill(why) => self.step(Input::Condemn(worker, RetireReason::Killed(why))),
             Verdict::Retire(why) if recyclable => self.retire(worker, by, name, why),
             Verdict::Release(_) if recyclable => self.step(Input::Release(worker)),
-            Verdict::Retire(_) | Verdict::Release(_) => {}
+            Verdict::Keep | Verdict::Retire(_) | Verdict::Release(_) => {}
         }
     }
 
@@ -247,7 +244,7 @@ impl Shared {
 
     /// Has a worker replaced because its profile finds it unfit.
     pub(super) fn retire_unfit(self: &Arc<Self>, worker: WorkerId, code: &str, why: String) {
-        self.retire(worker, self.policies.policies.len(), code, why);
+        self.retire(worker, self.policies.all.len(), code, why);
     }
 
     /// Has a worker give memory back, one attempt at a time.

@@ -145,7 +145,7 @@ async fn under_recycling_every_worker_and_every_call_has_a_whole_life() {
         let pool = pool.clone();
         tokio::spawn(async move {
             for number in 0..50 {
-                if (caller + number) % 7 == 0 {
+                if (caller + number).is_multiple_of(7) {
                     let call = pool
                         .request("sleep", FOR_EVER)
                         .timeout(Duration::from_millis(2));
