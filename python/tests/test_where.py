@@ -143,19 +143,26 @@ def test_a_forked_copy_does_not_keep_the_output_open(worker: Start) -> None:
         import os, time
 
         def leaves_a_daemon():
+            reader, writer = os.pipe()
             if os.fork() == 0:
                 os.setsid()
                 os.closerange(0, 3)
-                if os.fork() == 0:
-                    time.sleep(1000)
-                os._exit(0)
-            return os.wait()[1]
+                daemon = os.fork()
+                if daemon:
+                    os.write(writer, str(daemon).encode())
+                    os._exit(0)
+                time.sleep(1000)
+            os.wait()
+            return int(os.read(reader, 100))
         """
     )
-    it.call("leaves_a_daemon")
-    os.kill(it.pid, signal.SIGKILL)
-    assert it.host.exited()["signal"] == signal.SIGKILL
-    assert it.read_output() == b""
+    daemon = it.call("leaves_a_daemon")
+    try:
+        os.kill(it.pid, signal.SIGKILL)
+        assert it.host.exited()["signal"] == signal.SIGKILL
+        assert it.read_output() == b""
+    finally:
+        os.kill(daemon, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -99,10 +99,6 @@ fn unescape(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn path(path: &str) -> Option<PathBuf> {
-        Some(path.into())
-    }
-
     #[test]
     fn a_service_is_where_the_init_system_put_it() {
         let found = places(
@@ -111,7 +107,7 @@ mod tests {
         );
         assert_eq!(
             found.unified,
-            path("/sys/fs/cgroup/system.slice/app.service/main")
+            Some("/sys/fs/cgroup/system.slice/app.service/main".into())
         );
         assert!(!found.unified_is_top && found.memory.is_none());
     }
@@ -125,9 +121,9 @@ mod tests {
              4 2 0:4 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,cpu,pids\n\
              5 2 0:5 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
         );
-        assert_eq!(found.memory, path("/sys/fs/cgroup/memory v1/b"));
-        assert_eq!(found.pids, path("/sys/fs/cgroup/pids/a"));
-        assert_eq!(found.unified, path("/sys/fs/cgroup/unified"));
+        assert_eq!(found.memory, Some("/sys/fs/cgroup/memory v1/b".into()));
+        assert_eq!(found.pids, Some("/sys/fs/cgroup/pids/a".into()));
+        assert_eq!(found.unified, Some("/sys/fs/cgroup/unified".into()));
         assert!(found.unified_is_top);
     }
 

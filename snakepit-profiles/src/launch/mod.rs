@@ -199,9 +199,12 @@ impl Launcher {
         let (worker, born) = self.watch(cx, embryo)?;
         let launch = "zygote".to_owned();
         let launched = self.birth(cx, worker, born, launch, progress).await;
-        launched.map_err(|error| match zygote.has_ended() {
-            true => Failure::ZygoteGone(error),
-            false => Failure::Error(error),
+        launched.map_err(|error| {
+            if zygote.has_ended() {
+                Failure::ZygoteGone(error)
+            } else {
+                Failure::Error(error)
+            }
         })
     }
 

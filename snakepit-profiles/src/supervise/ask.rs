@@ -141,10 +141,10 @@ impl Handle {
         let asked = Asked::new(&self.0.words);
         self.0.leash.signal(Signal::QUIT);
         loop {
-            let until = match asked.0.lock().has_answer() {
-                true => deadline.min(Instant::now() + PAUSE),
-                false => deadline,
-            };
+            let mut until = deadline;
+            if asked.0.lock().has_answer() {
+                until = deadline.min(Instant::now() + PAUSE);
+            }
             tokio::select! {
                 _ = news.changed() => {}
                 () = sleep_until(until) => return,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use snakepit_core::{Args, WorkerProfile};
+use snakepit_core::event::{Event, EventKind};
+use snakepit_core::{Args, Pool, WorkerProfile};
 use snakepit_profiles::SpawnMode;
 
 use crate::support::{LANE, Pit, eventually, kill, wait_for};
@@ -252,6 +253,67 @@ fn a_host_with_few_descriptors() {
         pit.launch(&profile).await;
         drop((first, profile));
         pit.assert_empty().await;
+    });
+}
+
+#[test]
+fn a_pool_recovers_from_a_lack_of_descriptors() {
+    succeeds(&mut alone(
+        "host::a_host_whose_pool_runs_out_of_descriptors",
+    ));
+}
+
+/// Sets a limit of this process and gives the one before.
+fn limit(resource: Resource, current: Option<u64>) -> Option<u64> {
+    let old = getrlimit(resource);
+    let maximum = old.maximum;
+    setrlimit(resource, Rlimit { current, maximum }).unwrap();
+    old.current
+}
+
+#[test]
+#[ignore = "a process of its own, for the test above"]
+fn a_host_whose_pool_runs_out_of_descriptors() {
+    runtime().block_on(async {
+        for mode in [SpawnMode::Zygote, SpawnMode::Exec] {
+            let pit = Pit::new();
+            let profile = Arc::new(pit.builder("basic.py").spawn(mode).build());
+            let failures = Arc::new(parking_lot::Mutex::new(Vec::new()));
+            let seen = Arc::clone(&failures);
+            let pool = Pool::builder("poor", profile).size(2).event_sink(Arc::new(
+                move |event: &Event| {
+                    if let EventKind::LaunchFailed {
+                        error, retry_in, ..
+                    } = &event.kind
+                    {
+                        seen.lock().push((error.code(), retry_in.is_some()));
+                    }
+                },
+            ));
+            let pool = pool.start().await.unwrap();
+            let open = fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+            let old = limit(Resource::Nofile, Some(open - 4));
+            kill(pool.snapshot().workers[0].process.unwrap());
+            eventually(
+                || failures.lock().len() >= 2,
+                || format!("{:?}", pool.snapshot()),
+            )
+            .await;
+            // The other one serves, and so does the replacement as soon as there can be one.
+            pool.call::<u8>("echo", 1).await.unwrap();
+            limit(Resource::Nofile, old);
+            eventually(
+                || pool.snapshot().ready == 2,
+                || format!("{:?}", pool.snapshot()),
+            )
+            .await;
+            for failure in &*failures.lock() {
+                assert_eq!(*failure, ("launch.spawn", true));
+            }
+            pool.shutdown().await;
+            drop(pool);
+            pit.assert_empty().await;
+        }
     });
 }
 

@@ -296,37 +296,6 @@ async fn workers_outlive_their_profile() {
     pit.assert_empty().await;
 }
 
-#[tokio::test]
-async fn a_killed_zygote_takes_its_workers_along_and_is_replaced() {
-    let pit = Pit::new();
-    let profile = pit.profile("basic.py");
-    let launched = pit.launch(&profile).await;
-    let worker = launched.hello.process.unwrap();
-    let zygote = *pit.processes().iter().find(|&&pid| pid != worker).unwrap();
-    kill(zygote);
-    let report = tokio::time::timeout(LIMIT, launched.worker.exited())
-        .await
-        .unwrap();
-    assert_eq!(report.cause(), "its zygote was killed (SIGKILL)");
-    let next = pit.launch(&profile).await;
-    assert_eq!(
-        pit.call(&*next.worker, "echo", Args::positional([1]))
-            .await
-            .unwrap(),
-        1.into()
-    );
-    // Again, without waiting for the news to arrive.
-    let worker = next.hello.process.unwrap();
-    for pid in pit.processes() {
-        if pid != worker {
-            kill(pid);
-        }
-    }
-    pit.launch(&profile).await;
-    drop((launched, next, profile));
-    pit.assert_empty().await;
-}
-
 /// Drops launches at moments spread over the time a whole one takes, from a cold and from a warm profile.
 #[tokio::test]
 async fn a_launch_dropped_at_any_point_leaves_nothing() {

@@ -12,3 +12,5 @@ mod launches;
 mod libraries;
 mod support;
 mod threads;
+mod zoo;
+mod zygotes;

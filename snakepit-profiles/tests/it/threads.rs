@@ -9,7 +9,7 @@ use snakepit_core::error::LaunchErrorKind;
 use snakepit_core::{LaunchError, Pool, WorkerProfile};
 use snakepit_profiles::{GilPolicy, ThreadSafety};
 
-use crate::support::{Pit, gil_is_on};
+use crate::support::{Pit, eventually, gil_is_on};
 
 async fn pool(profile: impl WorkerProfile, size: usize) -> Pool {
     let builder = Pool::builder("threads", Arc::new(profile)).size(size);
@@ -148,4 +148,52 @@ async fn an_adapter_is_held_to_what_it_declares() {
         assert_eq!(outcome, expected, "{declared:?} {thread_safety:?}");
     }
     pit.assert_empty().await;
+}
+
+/// One lane is stuck in native code that lets the others work: they finish while the replacement serves already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stuck_lane_has_its_process_put_aside_and_the_others_finish() {
+    let pit = Pit::new();
+    let grace = Duration::from_millis(50);
+    let pool = Pool::builder(
+        "threads",
+        Arc::new(pit.threads("zoo.py").threads_per_worker(3).build()),
+    )
+    .size(1)
+    .cancel_grace(grace)
+    .start();
+    let pool = pool.await.unwrap();
+    let old = pool.snapshot().workers[0].worker;
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let others: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(pool.request("wait_for", flag.to_str()).call::<u32>()))
+        .collect();
+    eventually(
+        || pool.snapshot().running == 2,
+        || format!("{:?}", pool.snapshot()),
+    )
+    .await;
+    let stuck = pool
+        .request("deadlock", ())
+        .timeout(grace)
+        .call::<()>()
+        .await;
+    assert_eq!(stuck.unwrap_err().code(), "call.timeout");
+    // The others sleep on, and the next call is served by another process.
+    let new: u32 = pool.call("process", ()).await.unwrap();
+    let aside = |pool: &Pool| {
+        pool.snapshot()
+            .workers
+            .iter()
+            .any(|worker| worker.worker == old)
+    };
+    assert!(aside(&pool), "{:?}", pool.snapshot());
+    std::fs::write(&flag, "").unwrap();
+    for other in others {
+        let process = other.await.unwrap().unwrap();
+        assert_ne!(process, new);
+    }
+    eventually(|| !aside(&pool), || format!("{:?}", pool.snapshot())).await;
+    end(pool, &pit).await;
 }

@@ -182,3 +182,13 @@ def deadlock_unseen():
 def limits():
     limit = resource.getrlimit
     return [limit(resource.RLIMIT_NOFILE)[0], limit(resource.RLIMIT_CORE)[0], limit(resource.RLIMIT_AS)[0]]
+
+
+def process():
+    return os.getpid()
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.002)
+    return os.getpid()
