@@ -9,7 +9,7 @@ use clap::Args;
 use crate::interpreter::Interpreter;
 use crate::project::{Metadata, cargo, files, root};
 use crate::step::Steps;
-use crate::{interpreter, test, tidy, venv};
+use crate::{chaos, interpreter, test, tidy, venv};
 
 /// Where there is Python. Named, because ruff would format the code in Markdown too.
 const PYTHON: [&str; 4] = ["python", "snakepit-python", "examples", "xtask"];
@@ -37,6 +37,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     fuzz(&mut steps)?;
     benchmarks(&mut steps, &metadata, &interpreter)?;
+    let mut chaos = chaos::command(&interpreter.path, &[])?;
+    steps.command("a minute of chaos", chaos.args(["--minutes", "1"]));
     Ok(steps.finish())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -16,6 +17,8 @@ use crate::history::History;
 use crate::ledger::{Ledger, POISON};
 use crate::proc::{POOL, RUN};
 
+/// Calls that may wait.
+pub(crate) const QUEUE: usize = 64;
 /// Of a worker; a memory bomb takes more.
 const HARD_MEMORY: u64 = 192 << 20;
 /// How long a worker may be silent without doing anything.
@@ -55,6 +58,8 @@ pub(crate) struct Ground {
     /// A file `kind.number` here is an order for one fault.
     pub(crate) faults: PathBuf,
     pub(crate) tally: Mutex<Tally>,
+    /// Whether the pool is being ended, and calls with it.
+    pub(crate) ends: AtomicBool,
 }
 
 /// How a pool is made up.
@@ -172,7 +177,7 @@ impl Shape {
 fn settings(shape: Shape) -> PoolSettings {
     PoolSettings {
         size: shape.workers,
-        queue_size: 64,
+        queue_size: QUEUE,
         queue_timeout: Duration::from_secs(1),
         request_timeout: Duration::from_secs(3),
         startup_timeout: Duration::from_secs(10),
@@ -232,6 +237,7 @@ impl Arena {
                 history: Arc::clone(&history),
                 faults,
                 tally: Mutex::default(),
+                ends: AtomicBool::new(false),
             }));
         }
         Ok(Self {
@@ -250,10 +256,8 @@ impl Ground {
         let serving = snapshot
             .workers
             .iter()
-            .filter(|worker| worker.state == "ready");
-        serving
-            .filter_map(|worker| worker.hello.as_ref()?.process)
-            .collect()
+            .filter(|worker| matches!(worker.state, "ready" | "due"));
+        serving.filter_map(|worker| worker.process).collect()
     }
 
     /// Something that must not be.

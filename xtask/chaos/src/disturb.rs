@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use snakepit_core::ResizeError;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
@@ -128,8 +129,11 @@ impl Disturber {
             }
             Kind::Resize => {
                 let size = 1 + disturbance.pick % (ground.shape.workers + 2);
-                if let Err(error) = ground.pool.resize(size) {
-                    ground.fault(format!("cannot be resized to {size}: {error}"));
+                match ground.pool.resize(size) {
+                    Ok(()) => {}
+                    // Another disturbance may have left us few files.
+                    Err(ResizeError::TooMany { .. }) => return Ok(false),
+                    Err(error) => ground.fault(format!("cannot be resized to {size}: {error}")),
                 }
             }
             Kind::Recycle => {
@@ -152,9 +156,7 @@ impl Disturber {
         let workers: Vec<u32> = {
             let snapshot = ground.pool.snapshot();
             let processes = snapshot.workers.iter();
-            processes
-                .filter_map(|worker| worker.hello.as_ref()?.process)
-                .collect()
+            processes.filter_map(|worker| worker.process).collect()
         };
         let own = std::process::id();
         let zygotes: Vec<u32> = proc::of_run(&self.arena.run, Some(ground.shape.name))

@@ -1,6 +1,7 @@
 //! Callers, and what must be true of each call they make; must not know what else is done to the pools.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use snakepit_core::error::{Rejection, RemoteKind};
@@ -89,7 +90,7 @@ pub(crate) async fn make(ground: &Arc<Ground>, session: &str, plan: Plan) {
             (Promise::Nothing, "wrong")
         }
         End::Failed(error) => {
-            if let Some(why) = surprising(plan, nonce, passed, error) {
+            if let Some(why) = surprising(ground, plan, nonce, passed, error) {
                 ground.fault(format!("call {nonce:#x} {plan:?}: {why}: {error:?}"));
             }
             (Promise::of(error), error.code())
@@ -164,7 +165,9 @@ async fn attempt(
             };
             let (end, stopped) = tokio::join!(answer(request), stop);
             match end {
-                Err(CallError::Cancelled { .. }) if !stopped => {
+                Err(CallError::Cancelled { .. })
+                    if !stopped && !ground.ends.load(Ordering::Relaxed) =>
+                {
                     End::Wrong("cancelled by nobody".to_owned())
                 }
                 end => end.into(),
@@ -226,7 +229,14 @@ async fn stream(
 }
 
 /// Why a call cannot have ended like this, whatever was done to its pool.
-fn surprising(plan: Plan, nonce: u64, passed: Duration, error: &CallError) -> Option<&'static str> {
+fn surprising(
+    ground: &Ground,
+    plan: Plan,
+    nonce: u64,
+    passed: Duration,
+    error: &CallError,
+) -> Option<&'static str> {
+    let ends = ground.ends.load(Ordering::Relaxed);
     let fine = match error {
         CallError::Remote(remote) => match remote.kind {
             RemoteKind::Exception => {
@@ -243,11 +253,12 @@ fn surprising(plan: Plan, nonce: u64, passed: Duration, error: &CallError) -> Op
             }
             true
         }
-        CallError::Cancelled { .. } => matches!(plan.what, What::Cancelled { .. }),
+        CallError::Cancelled { .. } => ends || matches!(plan.what, What::Cancelled { .. }),
         CallError::Poisoned { .. } => plan.what == What::Idempotent,
         CallError::WorkerLost(_) => true,
         CallError::Rejected { reason, .. } => match reason {
             Rejection::QueueFull { .. } => true,
+            Rejection::Draining | Rejection::Closed => ends,
             Rejection::SessionBusy { .. } => plan.what == What::Session(Affinity::StrictFailFast),
             // It waited in vain because launches failed, which are tried again.
             Rejection::Unavailable { cause } => !cause.is_permanent(),

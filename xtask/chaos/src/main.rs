@@ -16,6 +16,7 @@ mod plan;
 mod proc;
 mod quiet;
 mod report;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,9 +32,6 @@ use crate::disturb::Disturber;
 use crate::history::History;
 use crate::plan::{Plan, Storm};
 use crate::quiet::Look;
-
-/// What was begun must have ended so long after it was to: nothing waits for longer than some launches may take.
-const UNFINISHED: Duration = Duration::from_secs(45);
 
 #[derive(Parser)]
 #[command(name = "snakepit-chaos")]
@@ -103,6 +101,7 @@ async fn chaos(seed: u64, lasts: Duration, interpreters: &Interpreters) -> Resul
         arena.grounds.len()
     );
     let disturber = Disturber::new(Arc::clone(&arena));
+    let watch = tokio::spawn(watch::watch(Arc::clone(&arena)));
     let mut looks = vec![calm_before(&arena, seed).await?];
     for (number, storm) in plan.storms.iter().enumerate() {
         if !arena.history.is_clean() {
@@ -117,8 +116,11 @@ async fn chaos(seed: u64, lasts: Duration, interpreters: &Interpreters) -> Resul
         );
         looks.push(look);
     }
-    quiet::end(&arena).await?;
+    quiet::end(&arena, seed).await?;
     report::print(&arena, &disturber.done.lock(), &looks);
+    watch.abort();
+    // It holds the pools, too.
+    let _ = watch.await;
     let (run, history) = (arena.run.clone(), Arc::clone(&arena.history));
     drop((arena, disturber));
     quiet::nothing_left(&run, &history).await;
@@ -138,8 +140,8 @@ async fn calm_before(arena: &Arc<Arena>, seed: u64) -> Result<Look> {
             }
         });
     }
-    ended(arena, reloads, "the reloads").await;
-    ended(arena, callers, "the calls").await;
+    quiet::ended(arena, reloads, "the reloads").await;
+    quiet::ended(arena, callers, "the calls").await;
     quiet::look(arena, None).await
 }
 
@@ -154,27 +156,10 @@ async fn weather(
     let callers = load::callers(arena, seed, number, began + storm.lasts);
     let unfinished = disturber.storm(storm, began).await;
     disturber.calm()?;
-    ended(arena, callers, "the calls").await;
-    ended(arena, unfinished?, "the disturbances").await;
+    quiet::ended(arena, callers, "the calls").await;
+    quiet::ended(arena, unfinished?, "the disturbances").await;
     // A moment without files may have ended only now, and with it what it was to be taken back to.
     disturber.calm()
-}
-
-async fn ended(arena: &Arena, mut tasks: JoinSet<()>, what: &str) {
-    let all = async {
-        while let Some(done) = tasks.join_next().await {
-            if let Err(error) = done {
-                arena
-                    .history
-                    .fault(format!("a task of {what} failed: {error}"));
-            }
-        }
-    };
-    if tokio::time::timeout(UNFINISHED, all).await.is_err() {
-        arena
-            .history
-            .fault(format!("{what} did not end in {UNFINISHED:?}"));
-    }
 }
 
 /// Prints what did not hold, if anything.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// The variable all processes of a run inherit; its value is different in each run.
 pub(crate) const RUN: &str = "SNAKEPIT_CHAOS_RUN";
@@ -132,6 +133,12 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
         // It may have ended a moment ago.
         let _ = kill_process(pid, signal);
     }
+}
+
+/// Whether there is such a process. Opens nothing, so that it can be asked while no files are left.
+pub(crate) fn is_there(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// The entries of a folder that are numbers.

@@ -1,18 +1,24 @@
 //! Looks at everything while nothing is done: are the pools whole, do their numbers agree with `/proc`, is something left?
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use snakepit_core::HealthStatus;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::arena::{Arena, Ground};
 use crate::history::History;
+use crate::load;
 use crate::proc::{self, Possessions};
 
-/// How long pools may take to be whole again. A launch that failed several times is tried again after half a minute.
+/// How long anything may take to end, or pools to be whole again. A launch that failed several times is tried again after half a minute.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// The callers of the end are others than those of any storm.
+const LAST_STORM: usize = usize::MAX / 2;
+const LAST_CALLS: Duration = Duration::from_secs(1);
 /// How much memory of the host may come and go.
 const NOISE: u64 = 64 << 20;
 
@@ -165,16 +171,25 @@ fn strangers(arena: &Arena, ground: &Ground) -> Vec<String> {
     bad
 }
 
-/// Ends all pools: each worker there was has ended once.
-pub(crate) async fn end(arena: &Arc<Arena>) -> Result<()> {
-    for ground in &arena.grounds {
-        if tokio::time::timeout(PATIENCE, ground.pool.shutdown())
-            .await
-            .is_err()
-        {
-            ground.fault("does not end");
-        }
+/// Ends all pools under load, some of them in good order: each call has an outcome, each worker there was has ended once.
+pub(crate) async fn end(arena: &Arc<Arena>, seed: u64) -> Result<()> {
+    let callers = load::callers(arena, seed, LAST_STORM, Instant::now() + LAST_CALLS);
+    sleep(LAST_CALLS / 2).await;
+    let mut ends = JoinSet::new();
+    for ground in arena.grounds.iter().map(Arc::clone) {
+        ends.spawn(async move {
+            ground.ends.store(true, Ordering::Relaxed);
+            let drains = ground.index.is_multiple_of(2);
+            ground.did(if drains { "drain" } else { "shutdown" });
+            if drains {
+                ground.pool.drain(LAST_CALLS / 4).await;
+            } else {
+                ground.pool.shutdown().await;
+            }
+        });
     }
+    ended(arena, ends, "draining and shutting down").await;
+    ended(arena, callers, "the last calls").await;
     for ground in &arena.grounds {
         for fault in ground.ledger.audit()? {
             ground.fault(fault);
@@ -184,6 +199,24 @@ pub(crate) async fn end(arena: &Arc<Arena>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits for tasks that have to end by themselves.
+pub(crate) async fn ended(arena: &Arena, mut tasks: JoinSet<()>, what: &str) {
+    let all = async {
+        while let Some(done) = tasks.join_next().await {
+            if let Err(error) = done {
+                arena
+                    .history
+                    .fault(format!("a task of {what} failed: {error}"));
+            }
+        }
+    };
+    if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        arena
+            .history
+            .fault(format!("{what} did not end in {PATIENCE:?}"));
+    }
 }
 
 /// When the pools are gone, so are their processes.
