@@ -92,7 +92,10 @@ fn a_worker_that_dies_at_any_time_costs_its_calls_and_no_capacity() {
             match call.await.expect("a task") {
                 Ok(answer) => assert_eq!(answer, number),
                 Err(CallError::WorkerLost(report)) => {
-                    assert_eq!(report.call.as_ref().map(|call| &*call.command), Some("echo"));
+                    assert_eq!(
+                        report.call.as_ref().map(|call| &*call.command),
+                        Some("echo")
+                    );
                 }
                 Err(other) => panic!("{other}"),
             }
