@@ -1,9 +1,8 @@
 //! Stopping a call from outside of its caller. Knows neither scheduler nor worker: it only wakes the caller's task, which
 //! then lets go of the call as if it had been dropped.
 
-use std::future::poll_fn;
 use std::ops::Deref;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
@@ -95,25 +94,24 @@ impl Control {
         self.stopped()
     }
 
-    /// Runs `work` until it is done or the call is stopped. Does not begin it when the call is stopped already.
+    /// Polls `work` until it is done or the call is stopped. Does not begin it when the call is stopped already.
     ///
-    /// # Cancel safety
-    /// As `work`.
-    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            if let Some(why) = self.stopped() {
-                return Poll::Ready(Err(why));
-            }
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
-            }
-            match self.poll_stopped(cx) {
-                Some(why) => Poll::Ready(Err(why)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    /// Takes no future by value, since that of a call is large and is best left where it is.
+    pub(super) fn poll<W: Future>(
+        &self,
+        cx: &mut Context<'_>,
+        work: Pin<&mut W>,
+    ) -> Poll<Result<W::Output, Stop>> {
+        if let Some(why) = self.stopped() {
+            return Poll::Ready(Err(why));
+        }
+        if let Poll::Ready(done) = work.poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        match self.poll_stopped(cx) {
+            Some(why) => Poll::Ready(Err(why)),
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! One call from the caller's side: options, waiting for a lane, running, trying again.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -163,8 +165,11 @@ impl Request {
 
     /// Runs the call on its lane until it is answered, out of time, or stopped.
     async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
-        let work = self.control.run(lease.run(call, budget.started));
-        let done = timeout_at(budget.deadline.into(), work).await;
+        let done = {
+            let mut work = pin!(lease.run(call, budget.started));
+            let work = poll_fn(|cx| self.control.poll(cx, work.as_mut()));
+            timeout_at(budget.deadline.into(), work).await
+        };
         match done {
             Ok(Ok(reply)) => reply,
             Ok(Err(stop)) if lease.is_used() => Err(stop.error(Stage::Run)),
@@ -211,13 +216,14 @@ impl Request {
         };
         let answer = match self.shared.admit(arrival, self.control.share()) {
             Ok(answer) => answer,
-            Err(receiver) => {
+            Err(mut receiver) => {
                 let mut place = Place {
                     shared: &self.shared,
                     call: id,
                     left: Some("call.abandoned"),
                 };
-                match self.control.run(receiver).await {
+                let answer = poll_fn(|cx| self.control.poll(cx, Pin::new(&mut receiver)));
+                match answer.await {
                     Ok(answer) => {
                         place.left = None;
                         // The sender is dropped only together with the pool's state.

@@ -1,6 +1,5 @@
 //! The one lock of a pool and what is done after it is released. Knows how to step, not when.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -21,7 +20,7 @@ use super::retry::Budget;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
-use crate::ids::{CallId, LaneId, PoolName, WorkerId};
+use crate::ids::{CallId, LaneId, NumberMap, PoolName, WorkerId};
 use crate::limits::CancelGrace;
 use crate::notice::Notice;
 use crate::sched::{Action, Arrival, Input, Refusal, Scheduler};
@@ -45,12 +44,12 @@ pub(super) enum Phase {
 pub(super) struct State {
     pub(super) sched: Scheduler,
     pub(super) phase: Phase,
-    pub(super) members: HashMap<WorkerId, (Arc<Member>, Record)>,
+    pub(super) members: NumberMap<WorkerId, (Arc<Member>, Record)>,
     /// The task of every worker that is not gone, launching ones included; `None` until it is spawned.
-    pub(super) tasks: HashMap<WorkerId, Option<AbortHandle>>,
-    pub(super) waiters: HashMap<CallId, oneshot::Sender<Answer>>,
+    pub(super) tasks: NumberMap<WorkerId, Option<AbortHandle>>,
+    pub(super) waiters: NumberMap<CallId, oneshot::Sender<Answer>>,
     /// The calls that wait or run and whose caller is still there.
-    pub(super) calls: HashMap<CallId, Arc<Control>>,
+    pub(super) calls: NumberMap<CallId, Arc<Control>>,
     pub(super) retries: Budget,
     pub(super) tolls: Tolls,
     /// Why the last launch that failed did.
@@ -132,10 +131,10 @@ impl Shared {
         let state = State {
             sched,
             phase: Phase::Open,
-            members: HashMap::new(),
-            tasks: HashMap::new(),
-            waiters: HashMap::new(),
-            calls: HashMap::new(),
+            members: NumberMap::default(),
+            tasks: NumberMap::default(),
+            waiters: NumberMap::default(),
+            calls: NumberMap::default(),
             retries: Budget::default(),
             tolls: Tolls::default(),
             last_failure: None,
@@ -159,7 +158,7 @@ impl Shared {
             runtime,
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
-            changed: watch::Sender::new(()),
+            changed: watch::channel(()).0,
             sinks,
             next_call: AtomicU64::new(1),
         }

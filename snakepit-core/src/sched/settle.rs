@@ -41,12 +41,12 @@ impl Scheduler {
         }
     }
 
-    /// Whether a call that waits too long makes the pool grow: all workers wanted are there, more are allowed, and
-    /// launching is not held back.
+    /// Whether a call that waits too long makes the pool grow: all workers wanted are there to stay, more are allowed,
+    /// and launching is not held back.
     pub(super) fn may_grow(&self) -> bool {
         self.scale.may_grow()
             && self.phase == Phase::Open
-            && self.workers.serving() >= self.target()
+            && self.workers.staying() >= self.target()
             && self.breaker.may_launch()
             && !self.backoff.gave_up()
     }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Action, Input, Phase, Refusal, Scheduler, WorkerState};
+use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState};
 use crate::event::RetireReason;
 use crate::ids::WorkerId;
 use crate::worker::Quiesced;
@@ -194,6 +194,7 @@ impl Scheduler {
         self.phase = Phase::Closed;
         self.wake = None;
         self.scale_at = None;
+        self.slow = Slow::new(None);
         let calls = self.queue.clear();
         out.extend(calls.into_iter().map(|call| Action::Reject {
             call,

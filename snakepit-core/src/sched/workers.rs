@@ -74,6 +74,8 @@ pub(super) struct Workers {
     /// In the order they became due.
     due: BTreeMap<u64, WorkerId>,
     next_due: u64,
+    /// Those of the due that have a replacement.
+    replaced: usize,
     quarantined: BTreeSet<(Instant, WorkerId)>,
     /// Lanes of the worker that became ready last.
     lanes_each: usize,
@@ -92,6 +94,11 @@ impl Workers {
     /// Serving workers that are due for replacement, the one that has been so for longest first.
     pub(super) fn due(&self) -> impl ExactSizeIterator<Item = WorkerId> + '_ {
         self.due.values().copied()
+    }
+
+    /// Workers that take calls and are not about to leave.
+    pub(super) fn staying(&self) -> usize {
+        self.serving - self.replaced
     }
 
     /// The quarantined worker whose time is over first.
@@ -270,6 +277,7 @@ impl Workers {
             WorkerState::Due => {
                 self.serving -= 1;
                 self.due.remove(&slot.due);
+                self.replaced -= usize::from(slot.replaced_at.is_some());
             }
             WorkerState::Quarantined => {
                 if let Some(at) = slot.kill_at {
@@ -318,11 +326,15 @@ impl Workers {
         self.slots.get(&worker)?.insisted_at
     }
 
-    /// Notes that there is a replacement for this worker, and returns since when.
+    /// Notes that there is a replacement for this due worker, and returns since when.
     pub(super) fn replaced_at(&mut self, worker: WorkerId, now: Instant) -> Instant {
-        self.slots
-            .get_mut(&worker)
-            .map_or(now, |slot| *slot.replaced_at.get_or_insert(now))
+        let Some(slot) = self.slots.get_mut(&worker) else {
+            return now;
+        };
+        *slot.replaced_at.get_or_insert_with(|| {
+            self.replaced += 1;
+            now
+        })
     }
 
     /// Notes that one more lane of this worker is stuck.

@@ -1,6 +1,7 @@
 //! What the scheduler promises. Here is what the tests share: a scheduler, a clock and what came out last.
 
 mod calls;
+mod histories;
 mod model;
 mod quarantine;
 mod recycling;

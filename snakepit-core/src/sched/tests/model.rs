@@ -1,354 +1,322 @@
-//! The scheduler against a model: random histories of a pool, and the rules that must hold after every step.
+//! What an outside observer of a pool knows, and the rules that must hold after every step. Knows only inputs and
+//! actions; compares what it concludes with what the scheduler says of itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
-use proptest::prelude::*;
-
-use super::tests::Bench;
+use super::super::state::TRANSITIONS;
 use super::*;
 
-/// What a history is made of. Indices choose among whatever exists at that moment.
-#[derive(Clone, Debug)]
-enum Op {
-    Arrive {
-        priority: u8,
-        session: Option<(u8, u8)>,
-    },
-    Abandon(usize),
-    Finish(usize),
-    Quiesce(usize, bool),
-    Launch(usize, u16),
-    FailLaunch(usize),
-    Exit(usize),
-    Retire(usize),
-    Resize(usize),
-    Wait(u16),
+/// What a running call does, as far as the observer knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Working,
+    Cancelled,
+    Stuck,
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let index = any::<usize>();
-    prop_oneof![
-        8 => (0..3u8, prop::option::weighted(0.3, (0..4u8, 0..3u8)))
-            .prop_map(|(priority, session)| Op::Arrive { priority, session }),
-        2 => index.prop_map(Op::Abandon),
-        6 => index.prop_map(Op::Finish),
-        2 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(i, clean)| Op::Quiesce(i, clean)),
-        4 => (any::<usize>(), 1..4u16).prop_map(|(i, lanes)| Op::Launch(i, lanes)),
-        1 => any::<usize>().prop_map(Op::FailLaunch),
-        1 => any::<usize>().prop_map(Op::Exit),
-        1 => any::<usize>().prop_map(Op::Retire),
-        1 => (0..5usize).prop_map(Op::Resize),
-        1 => (0..2000u16).prop_map(Op::Wait),
-    ]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) worker: WorkerId,
+    pub(super) lane: LaneId,
+    pub(super) since: Instant,
+    pub(super) doing: Doing,
+    pub(super) told: bool,
 }
 
-/// What an outside observer knows of the pool.
-#[derive(Default)]
-struct Model {
-    waiting: BTreeMap<CallId, (Priority, bool)>,
-    running: HashMap<CallId, (WorkerId, LaneId)>,
-    cancelled: BTreeSet<CallId>,
-    settled: HashSet<CallId>,
-    launching: BTreeSet<WorkerId>,
-    alive: BTreeMap<WorkerId, u16>,
-    draining: BTreeSet<WorkerId>,
-    ended: BTreeSet<WorkerId>,
+pub(super) struct Waiter {
+    pub(super) priority: Priority,
+    /// Whether it may wait for one worker only.
+    pub(super) bound: bool,
+    pub(super) since: Instant,
+}
+
+pub(super) struct Model {
+    pub(super) settings: PoolSettings,
+    pub(super) waiting: BTreeMap<CallId, Waiter>,
+    pub(super) running: BTreeMap<CallId, Run>,
+    answered: HashSet<CallId>,
+    pub(super) states: BTreeMap<WorkerId, WorkerState>,
+    lanes: HashMap<WorkerId, usize>,
+    youngest: Option<WorkerId>,
+    /// Workers up to this one were there when the pool was last reloaded.
+    pub(super) outdated: Option<WorkerId>,
+    target: usize,
+    pub(super) bounds: (usize, usize),
+    breaker: BreakerState,
+    trial: Option<WorkerId>,
+    now: Instant,
 }
 
 impl Model {
-    fn apply(&mut self, actions: &[Action]) {
+    pub(super) fn new(settings: PoolSettings, now: Instant) -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            running: BTreeMap::new(),
+            answered: HashSet::new(),
+            states: BTreeMap::new(),
+            lanes: HashMap::new(),
+            youngest: None,
+            outdated: None,
+            target: settings.size,
+            bounds: (settings.size, settings.max_size.unwrap_or(settings.size)),
+            breaker: BreakerState::Closed,
+            trial: None,
+            now,
+            settings,
+        }
+    }
+
+    pub(super) fn workers(&self, state: WorkerState) -> Vec<WorkerId> {
+        let workers = self.states.iter().filter(|(_, at)| **at == state);
+        workers.map(|(worker, _)| *worker).collect()
+    }
+
+    pub(super) fn serving(&self) -> usize {
+        self.states
+            .values()
+            .filter(|state| state.is_serving())
+            .count()
+    }
+
+    /// Follows the table of transitions.
+    fn moves(&mut self, worker: WorkerId, event: &str) {
+        let from = self.states.get(&worker).copied();
+        let (_, to, _) = TRANSITIONS
+            .iter()
+            .find(|(before, _, name)| *before == from && *name == event)
+            .unwrap_or_else(|| panic!("{event} of {worker}, which is {from:?}"));
+        match to {
+            Some(state) => self.states.insert(worker, *state),
+            None => self.states.remove(&worker),
+        };
+    }
+
+    /// What an input says about workers.
+    pub(super) fn hear(&mut self, input: &Input, now: Instant) {
+        self.now = now;
+        match input {
+            Input::Launched { worker, lanes } => {
+                self.lanes.insert(*worker, usize::from(*lanes));
+                self.moves(*worker, "WorkerReady");
+            }
+            Input::LaunchFailed { worker, .. } => self.moves(*worker, "LaunchFailed"),
+            Input::Exited(worker) => {
+                self.moves(*worker, "WorkerExited");
+                self.running.retain(|_, run| run.worker != *worker);
+            }
+            Input::Resize { min, max } => self.bounds = (*min, *max),
+            _ => {}
+        }
+    }
+
+    pub(super) fn apply(&mut self, actions: &[Action]) {
         for action in actions {
             match action {
                 Action::Grant { call, worker, lane } => self.grant(*call, *worker, *lane),
-                Action::Reject { call, .. } => {
-                    assert!(
-                        self.waiting.remove(call).is_some(),
-                        "{call} was refused but did not wait"
-                    );
-                    assert!(self.settled.insert(*call), "{call} was answered twice");
+                Action::Reject { call, why } => {
+                    let waited = self.waiting.remove(call).is_some();
+                    assert!(waited, "{call} was refused but did not wait");
+                    assert!(self.answered.insert(*call), "{call} was answered twice");
+                    let hopeless = *why != Refusal::BreakerOpen
+                        || (self.serving() == 0
+                            && matches!(self.breaker, BreakerState::Open { .. }));
+                    assert!(hopeless, "refused while something serves");
                 }
                 Action::Cancel { call, .. } => {
-                    assert!(
-                        self.running.contains_key(call),
-                        "{call} was cancelled but does not run"
-                    );
-                    assert!(self.cancelled.insert(*call), "{call} was cancelled twice");
+                    let run = self.running.get_mut(call).expect("a cancelled call runs");
+                    assert_eq!(run.doing, Doing::Working, "{call} was cancelled twice");
+                    run.doing = Doing::Cancelled;
                 }
-                Action::Launch(worker) => {
-                    assert!(
-                        self.launching.insert(*worker),
-                        "{worker} was launched twice"
-                    );
+                Action::Slow { call, running, .. } => {
+                    let run = self.running.get_mut(call).expect("a slow call runs");
+                    assert!(!std::mem::replace(&mut run.told, true), "{call} told twice");
+                    assert_eq!(run.doing, Doing::Working);
+                    assert!(Some(*running) >= self.settings.slow_call_after);
                 }
+                Action::Launch(worker) => self.launch(*worker),
+                Action::Due(worker, _) => self.moves(*worker, "WorkerDue"),
+                Action::Draining(worker, _) => self.moves(*worker, "WorkerDraining"),
                 Action::Quarantined { worker, .. } => {
-                    self.draining.insert(*worker);
-                }
-                Action::Draining(worker, _) => {
-                    assert!(self.alive.contains_key(worker) || self.launching.contains(worker));
-                    self.draining.insert(*worker);
+                    let others = self
+                        .running
+                        .values()
+                        .any(|run| run.worker == *worker && run.doing != Doing::Stuck);
+                    assert!(others, "{worker} is quarantined for nothing");
+                    self.moves(*worker, "WorkerQuarantined");
                 }
                 Action::Stop(worker, _) => {
-                    let busy = self.running.values().any(|(at, _)| at == worker);
+                    let busy = self.running.values().any(|run| run.worker == *worker);
                     assert!(!busy, "{worker} was stopped while it runs a call");
-                    self.ended.insert(*worker);
+                    self.moves(*worker, "WorkerStopping");
                 }
-                Action::Due(..)
-                | Action::Resized { .. }
-                | Action::Breaker(_)
-                | Action::Slow { .. } => {}
-                Action::Abort(worker, _) => {
-                    // A launch that is broken off is never heard of again.
-                    self.launching.remove(worker);
-                    self.ended.insert(*worker);
+                Action::Abort(worker, _) => self.moves(*worker, "WorkerStopping"),
+                Action::Resized { from, to } => {
+                    assert_eq!(*from, self.target);
+                    self.target = *to;
                 }
+                Action::Breaker(state) => self.break_to(*state),
             }
         }
     }
 
-    fn grant(&mut self, call: CallId, worker: WorkerId, lane: LaneId) {
-        let (priority, bound) = self
-            .waiting
-            .remove(&call)
-            .expect("a granted call was waiting");
-        assert!(self.settled.insert(call), "{call} was answered twice");
-        let lanes = self.alive.get(&worker).expect("a lane of a living worker");
-        assert!(lane.index() < usize::from(*lanes));
-        assert!(
-            !self.draining.contains(&worker) && !self.ended.contains(&worker),
-            "{worker} drains"
+    fn launch(&mut self, worker: WorkerId) {
+        assert!(self.youngest < Some(worker), "{worker} was used before");
+        self.youngest = Some(worker);
+        match self.breaker {
+            BreakerState::Closed => {}
+            BreakerState::Open { .. } => panic!("{worker} launched while the breaker is open"),
+            BreakerState::HalfOpen => {
+                let other = self.trial.and_then(|trial| self.states.get(&trial));
+                assert_eq!(other, None, "two workers are on trial");
+                self.trial = Some(worker);
+            }
+        }
+        self.moves(worker, "WorkerLaunching");
+    }
+
+    fn break_to(&mut self, state: BreakerState) {
+        use BreakerState::{Closed, HalfOpen, Open};
+        let fits = matches!(
+            (self.breaker, state),
+            (Closed | HalfOpen, Open { .. }) | (Open { .. }, HalfOpen) | (HalfOpen, Closed)
         );
-        let taken = self.running.insert(call, (worker, lane));
-        assert!(taken.is_none());
-        let sharing = self
+        assert!(fits, "from {:?} to {state:?}", self.breaker);
+        self.breaker = state;
+        self.trial = None;
+    }
+
+    fn grant(&mut self, call: CallId, worker: WorkerId, lane: LaneId) {
+        let waiter = self.waiting.remove(&call).expect("a granted call waited");
+        assert!(self.answered.insert(call), "{call} was answered twice");
+        let serves = self.states.get(&worker).is_some_and(|at| at.is_serving());
+        assert!(serves, "a call for {worker}, which takes none");
+        assert!(lane.index() < self.lanes[&worker]);
+        let shared = self
             .running
             .values()
-            .filter(|place| **place == (worker, lane))
-            .count();
-        assert_eq!(sharing, 1, "lane {lane} of {worker} runs two calls");
-        if !bound {
-            let overtaken = self.waiting.iter().find(|(other, (rank, other_bound))| {
-                !other_bound && (*rank > priority || (*rank == priority && **other < call))
+            .any(|run| (run.worker, run.lane) == (worker, lane));
+        assert!(!shared, "lane {lane} of {worker} runs two calls");
+        let run = Run {
+            worker,
+            lane,
+            since: self.now,
+            doing: Doing::Working,
+            told: false,
+        };
+        self.running.insert(call, run);
+        if !waiter.bound {
+            let overtaken = self.waiting.iter().find(|(other, waiting)| {
+                let first = waiting.priority > waiter.priority
+                    || (waiting.priority == waiter.priority && **other < call);
+                !waiting.bound && first
             });
-            assert!(overtaken.is_none(), "{call} overtook {overtaken:?}");
+            assert!(overtaken.is_none(), "{call} overtook another");
         }
     }
 
     fn free_lanes(&self) -> usize {
-        let open = self
-            .alive
-            .iter()
-            .filter(|(worker, _)| !self.draining.contains(worker) && !self.ended.contains(worker));
-        open.map(|(worker, lanes)| {
-            usize::from(*lanes) - self.running.values().filter(|(at, _)| at == worker).count()
+        let open = self.states.iter().filter(|(_, state)| state.is_serving());
+        open.map(|(worker, _)| {
+            let busy = self.running.values().filter(|run| run.worker == *worker);
+            self.lanes[worker] - busy.count()
         })
         .sum()
     }
 
-    fn check(&self, sched: &Scheduler) {
+    /// The rules. `ticked`: the input was a tick.
+    pub(super) fn check(&self, sched: &Scheduler, ticked: bool) {
+        self.check_counts(sched);
+        let (min, max) = self.bounds;
+        assert!((min..=max).contains(&self.target), "size {}", self.target);
+        if self.free_lanes() > 0 {
+            let kept = self.waiting.iter().find(|(_, waiter)| !waiter.bound);
+            assert!(kept.is_none(), "a call waits beside a free lane");
+        }
+        let due = self.workers(WorkerState::Due).len();
+        let launching = self.workers(WorkerState::Launching).len();
+        let serving = self.serving();
+        assert!(serving <= self.target + due, "more workers than wanted");
+        let at_once = self.settings.max_concurrent_recycles;
+        let extra = due.min(at_once.unwrap_or(self.target / 4).max(1));
+        assert!(
+            launching == 0 || launching + serving <= self.target + extra,
+            "too many are replaced at once"
+        );
+        for worker in self.workers(WorkerState::Quarantined) {
+            let finishing = self
+                .running
+                .values()
+                .any(|run| run.worker == worker && run.doing != Doing::Stuck);
+            assert!(finishing, "{worker} has only stuck lanes and lives");
+        }
+        if ticked {
+            self.check_time(sched);
+        }
+    }
+
+    fn check_counts(&self, sched: &Scheduler) {
         assert_eq!(sched.queued(), self.waiting.len());
         assert_eq!(sched.running(), self.running.len());
-        // No call without a session waits while a lane is free.
-        if self.free_lanes() > 0 {
-            let kept_waiting = self.waiting.iter().find(|(_, (_, bound))| !bound);
-            assert!(
-                kept_waiting.is_none(),
-                "{kept_waiting:?} waits beside a free lane"
-            );
-        }
-        let serving = self
-            .alive
-            .keys()
-            .filter(|worker| !self.draining.contains(worker) && !self.ended.contains(worker));
-        assert_eq!(sched.ready(), serving.count());
-        let due = sched
+        assert_eq!(sched.ready(), self.serving());
+        assert_eq!(sched.target(), self.target);
+        assert_eq!(sched.breaker(), self.breaker);
+        let states: BTreeMap<_, _> = sched
             .workers()
-            .filter(|status| status.state == WorkerState::Due);
+            .map(|status| (status.worker, status.state))
+            .collect();
+        assert_eq!(states, self.states);
+        for status in sched.workers() {
+            let busy = self.running.values().filter(|r| r.worker == status.worker);
+            assert_eq!(status.busy, busy.count(), "lanes of {}", status.worker);
+        }
+    }
+
+    /// What must have happened by now, after a tick.
+    fn check_time(&self, sched: &Scheduler) {
         assert!(
-            sched.ready() <= sched.target() + due.count(),
-            "more workers than wanted"
+            sched.wake_at().is_none_or(|at| at > self.now),
+            "a tick leads to a tick"
+        );
+        if let Some(after) = self.settings.slow_call_after {
+            let untold = self.running.iter().find(|(_, run)| {
+                let slow = self.now >= run.since + after + after / 16;
+                slow && run.doing == Doing::Working && !run.told
+            });
+            assert!(untold.is_none(), "{untold:?} is slow");
+        }
+        let overdue = self
+            .waiting
+            .values()
+            .any(|waiter| !waiter.bound && self.now >= waiter.since + self.settings.scale_up_after);
+        let may_grow = self.target < self.bounds.1
+            && self.serving() >= self.target
+            && self.workers(WorkerState::Launching).is_empty()
+            && self.breaker == BreakerState::Closed
+            && sched.phase == Phase::Open
+            && sched.next_launch().is_none()
+            && !sched.gave_up();
+        assert!(
+            !(overdue && may_grow),
+            "calls wait and the pool does not grow"
         );
     }
-}
 
-fn pick<T: Copy>(items: impl IntoIterator<Item = T>, index: usize) -> Option<T> {
-    let items: Vec<T> = items.into_iter().collect();
-    if items.is_empty() {
-        None
-    } else {
-        Some(items[index % items.len()])
-    }
-}
-
-fn play(bench: &mut Bench, model: &mut Model, op: &Op) {
-    if let Op::Arrive { priority, session } = op {
-        arrive(bench, model, *priority, *session);
-        return;
-    }
-    if let Op::Wait(millis) = op {
-        bench.now += Duration::from_millis((*millis).into());
-    }
-    let Some(input) = model.calls(op).or_else(|| model.workers(op)) else {
-        return;
-    };
-    let retiring = matches!(op, Op::Retire(_));
-    let serving = bench.sched.ready();
-    let actions = bench.on(input);
-    model.apply(&actions);
-    assert!(
-        !retiring || bench.sched.ready() >= serving.min(bench.sched.target()),
-        "retiring a worker took capacity away"
-    );
-}
-
-fn arrive(bench: &mut Bench, model: &mut Model, priority: u8, session: Option<(u8, u8)>) {
-    let priority = [Priority::Low, Priority::Normal, Priority::High][usize::from(priority)];
-    let names = ["a", "b", "c", "d"];
-    let modes = [
-        Affinity::Hint,
-        Affinity::StrictQueue,
-        Affinity::StrictFailFast,
-    ];
-    let session = session.map(|(name, mode)| (names[usize::from(name)], modes[usize::from(mode)]));
-    let bound = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
-    let (call, actions) = bench.arrive_with(priority, session);
-    model.waiting.insert(call, (priority, bound));
-    model.apply(&actions);
-}
-
-impl Model {
-    /// The input for an operation on a call, if there is a call to do it to.
-    fn calls(&mut self, op: &Op) -> Option<Input> {
-        let cancelled = |call: &CallId| self.cancelled.contains(call);
-        match op {
-            Op::Abandon(index) => {
-                let all: BTreeSet<_> = self.waiting.keys().chain(self.running.keys()).collect();
-                let call = *pick(all, *index)?;
-                Some(match self.waiting.remove(&call) {
-                    Some(_) => Input::Withdrawn(call),
-                    None => Input::Abandoned(call),
-                })
-            }
-            Op::Finish(index) => {
-                let calls: BTreeSet<_> = self.running.keys().filter(|c| !cancelled(c)).collect();
-                let call = *pick(calls, *index)?;
-                self.running.remove(&call);
-                Some(Input::Finished(call))
-            }
-            Op::Quiesce(index, clean) => {
-                let calls: BTreeSet<_> = self.running.keys().filter(|c| cancelled(c)).collect();
-                let call = *pick(calls, *index)?;
-                if *clean {
-                    self.running.remove(&call);
-                    return Some(Input::Quiesced(call, Quiesced::Clean));
-                }
-                Some(Input::Quiesced(call, Quiesced::Stuck))
-            }
-            _ => None,
-        }
+    /// Nothing is left to happen.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let unlike_ready = self.states.values().any(|at| *at != WorkerState::Ready);
+        self.waiting.is_empty()
+            && self.running.is_empty()
+            && !unlike_ready
+            && self.states.len() == self.target
     }
 
-    /// The input for an operation on a worker or on the pool, if there is a worker to do it to.
-    fn workers(&mut self, op: &Op) -> Option<Input> {
-        Some(match op {
-            Op::Launch(index, lanes) => {
-                let worker = pick(self.launching.iter().copied(), *index)?;
-                self.launching.remove(&worker);
-                self.alive.insert(worker, *lanes);
-                let lanes = *lanes;
-                Input::Launched { worker, lanes }
-            }
-            Op::FailLaunch(index) => {
-                let worker = pick(self.launching.iter().copied(), *index)?;
-                self.launching.remove(&worker);
-                let permanent = false;
-                Input::LaunchFailed { worker, permanent }
-            }
-            Op::Exit(index) => {
-                let worker = pick(self.alive.keys().copied(), *index)?;
-                self.alive.remove(&worker);
-                self.running.retain(|_, (at, _)| *at != worker);
-                Input::Exited(worker)
-            }
-            Op::Retire(index) => {
-                let worker = pick(self.alive.keys().copied(), *index)?;
-                Input::Retire(worker, RetireReason::Policy("ttl".into()))
-            }
-            Op::Resize(target) => Input::Resize {
-                min: *target,
-                max: *target,
-            },
-            Op::Wait(_) => Input::Tick,
-            _ => return None,
-        })
+    /// Workers there were before the last reload.
+    pub(super) fn outdated(&self) -> BTreeSet<WorkerId> {
+        let workers = self.states.keys().copied();
+        workers.filter(|id| Some(*id) <= self.outdated).collect()
     }
-}
 
-/// Lets everything come to its end: launches succeed, calls finish, time passes.
-fn come_to_rest(bench: &mut Bench, model: &mut Model) {
-    for _ in 0..10_000 {
-        let op = if !model.launching.is_empty() {
-            Op::Launch(0, 1)
-        } else if !model.running.is_empty() {
-            if model
-                .running
-                .keys()
-                .all(|call| model.cancelled.contains(call))
-            {
-                Op::Quiesce(0, true)
-            } else {
-                Op::Finish(0)
-            }
-        } else if let Some(worker) = model
-            .ended
-            .iter()
-            .find(|worker| model.alive.contains_key(worker))
-        {
-            let worker = *worker;
-            Op::Exit(
-                model
-                    .alive
-                    .keys()
-                    .position(|other| *other == worker)
-                    .unwrap_or(0),
-            )
-        } else if bench.sched.queued() > 0
-            || bench.sched.ready() != bench.sched.target()
-            || bench
-                .sched
-                .workers()
-                .any(|status| status.state == WorkerState::Due)
-        {
-            Op::Wait(2000)
-        } else {
-            return;
-        };
-        play(bench, model, &op);
-        model.check(&bench.sched);
-    }
-    panic!("the pool does not come to rest: {:?}", bench.sched);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_history_keeps_the_rules_and_comes_to_rest(
-        target in 1..4usize,
-        queue_size in 1..8usize,
-        history in prop::collection::vec(op(), 1..200),
-    ) {
-        let mut bench = Bench::new(target, queue_size);
-        let mut model = Model::default();
-        model.apply(&bench.out.clone());
-        for op in &history {
-            play(&mut bench, &mut model, op);
-            model.check(&bench.sched);
-        }
-        come_to_rest(&mut bench, &mut model);
-        prop_assert_eq!(bench.sched.queued(), 0);
-        prop_assert_eq!(bench.sched.running(), 0);
-        prop_assert_eq!(bench.sched.ready(), bench.sched.target());
-        prop_assert!(bench.sched.workers().all(|status| status.state != WorkerState::Due), "a due worker was never replaced");
+    pub(super) fn reloaded(&mut self) {
+        self.outdated = self.youngest;
     }
 }
