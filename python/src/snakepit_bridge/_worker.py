@@ -101,6 +101,8 @@ class _Worker:
             self._run_interpreters()
 
     def _run_here(self) -> None:
+        # The thread that hears of cancellations takes two turns to pass one on, each of which a busy call is made to give.
+        _take_turns_often()
         try:
             gate = Gate()
             signal.signal(signal.SIGINT, gate.on_signal)
@@ -233,7 +235,7 @@ def _reseed() -> None:
 
 
 def _take_turns_often() -> None:
-    # The default of 5 ms makes an idle lane wait that long for a busy one.
+    # The default of 5 ms makes every other thread wait that long for a busy lane.
     sys.setswitchinterval(0.0005)
 
 

@@ -236,3 +236,69 @@ fn write_output(out: &mut impl Write, lines: &[String], shown: &Shown) -> io::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use snakepit_core::CallId;
+    use snakepit_core::error::{ExitStatus, LostCall};
+
+    use super::*;
+
+    fn shown(error: CallError) -> String {
+        let mut text = Vec::new();
+        let failure = Failure::call("resize", error);
+        failure.write(&Shown::default(), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    fn report() -> ExitReport {
+        let mut report = ExitReport::new("a/1", ExitStatus::Signal(9))
+            .with_output(lines(&["loading", "Current thread:"]))
+            .with_stacks(lines(&[
+                "Current thread:",
+                "  File \"a.py\", line 3 in resize",
+            ]))
+            .with_memory("its control group killed 1 process");
+        report.age = Some(Duration::from_millis(2500));
+        report.served = 1;
+        report.call = Some(LostCall::new(CallId::new(7), "resize".into()));
+        report
+    }
+
+    fn lines(lines: &[&str]) -> Vec<String> {
+        lines.iter().map(|&line| line.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_death_is_told_in_full_and_nothing_of_it_twice() {
+        let text = shown(CallError::WorkerLost(Arc::new(report())));
+        let expected = "\
+error[call.worker_lost]: worker a/1 was lost: SIGKILL
+  in call 7 of `resize`
+  after 2s500ms and 1 call
+  memory: its control group killed 1 process
+  at File \"a.py\", line 3 in resize
+  | loading
+  | Current thread:
+hint: ";
+        assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn each_death_a_call_caused_is_told_in_a_line() {
+        let mut first = ExitReport::new("a/1", ExitStatus::Code(3));
+        first.served = 2;
+        let reports = vec![Arc::new(first), Arc::new(report())];
+        let text = shown(CallError::Poisoned { reports });
+        let expected = "\
+error[call.poisoned]: the call killed 2 workers in a row, the last one: SIGKILL
+  - worker a/1 after 2 calls: exit code 3
+  - worker a/1 after 2s500ms and 1 call: SIGKILL
+  in call 7 of `resize`
+";
+        assert!(text.starts_with(expected), "{text}");
+    }
+}

@@ -58,6 +58,9 @@ fn a_command_that_ends_the_process_loses_its_worker() {
         .says(&[
             "goodbye",
             "error[call.worker_lost]: worker default/1 was lost: exit code 7",
+            "in call 1 of `leave_at_once`\n",
+            "after ",
+            " and 0 calls\n",
         ]);
     assert_eq!(run.stderr.matches("goodbye").count(), 1, "{run:#?}");
 }

@@ -39,6 +39,34 @@ fn a_right_file_is_summed_up() {
 }
 
 #[test]
+fn the_keys_of_lifecycle_are_known_and_their_mistakes_are_told_with_a_remedy() {
+    let keys = "pools:
+  - name: a
+    adapter: well.py
+    pool_size: {min: 1, max: 4}
+    worker_ttl: 12h
+    worker_max_memory: 512MiB
+";
+    let folder = folder(keys);
+    let shown = run_in(folder.path(), &["config", "show", "snakepit.yaml"])
+        .exits(0)
+        .stdout;
+    for line in ["worker_ttl: 12h", "worker_idle_ttl: 1m", "hang_timeout: 1m"] {
+        assert!(shown.contains(line), "no `{line}` in\n{shown}");
+    }
+    let wrong = format!("{keys}    worker_hard_memory: 256MiB\n    worker_max_requests: 0\n");
+    fs::write(folder.path().join("snakepit.yaml"), wrong).unwrap();
+    run_in(folder.path(), &["config", "check", "snakepit.yaml"])
+        .exits(2)
+        .says(&[
+            "invalid value of `worker_max_memory`\n --> snakepit.yaml:6:24\n",
+            "expected less than `worker_hard_memory`, which is 256MiB",
+            "invalid value of `worker_max_requests`\n --> snakepit.yaml:8:26\n",
+            "expected a whole number from 1",
+        ]);
+}
+
+#[test]
 fn a_wrong_file_is_reported_with_all_its_mistakes() {
     let folder =
         folder("pools:\n  - name: a\n    adapter: well.py\n    pool_siez: 4\n    preload: numpy\n");

@@ -7,7 +7,7 @@ use snakepit_core::{CallError, EventKind, StartError};
 
 use tokio::time::timeout;
 
-use crate::support::{BOUND, Pit, start, try_start};
+use crate::support::{BOUND, Pit, skip, start, try_start};
 
 const MIB: u64 = 1 << 20;
 
@@ -33,8 +33,8 @@ async fn a_worker_whose_garbage_can_be_collected_stays() {
         start("    pool_size: 1\n    worker_max_memory: 200MiB\n    worker_memory_samples: 1\n")
             .await;
     if pit.is_free_threaded() {
-        println!("skipped: the allocator of a free-threaded CPython keeps what is freed, for the next to use");
-        return;
+        skip("the allocator of a free-threaded CPython keeps what is freed, for the next to use");
+        return pit.end().await;
     }
     let first = pit.process("litter", (300,)).await;
     measured(&pit, |private| private > 200 * MIB).await;

@@ -1,5 +1,6 @@
 //! A pool of the zoo's ageing adapter, what happened in it, and what it left behind. Knows no test.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,9 +17,16 @@ use crate::leftover;
 /// Far beyond what anything here takes: a bound on hanging, not a measure of speed.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
+/// Says that a test does nothing here; shown with --nocapture.
+pub(crate) fn skip(why: &str) {
+    std::io::stderr()
+        .write_all(format!("skipped: {why}\n").as_bytes())
+        .expect("standard error can be written to");
+}
+
 /// One pool that runs.
 pub(crate) struct Pit {
-    pit: Snakepit,
+    pools: Snakepit,
     events: UnboundedReceiver<EventKind>,
     marker: String,
 }
@@ -46,10 +54,10 @@ pub(crate) async fn try_start(keys: &str) -> Result<Pit, StartError> {
         // The test may have seen enough.
         let _ = sender.send(event.kind.clone());
     });
-    let pit = Snakepit::builder().config(config).event_sink(sink).start();
-    match pit.await {
-        Ok(pit) => Ok(Pit {
-            pit,
+    let starting = Snakepit::builder().config(config).event_sink(sink).start();
+    match starting.await {
+        Ok(pools) => Ok(Pit {
+            pools,
             events,
             marker,
         }),
@@ -62,7 +70,7 @@ pub(crate) async fn try_start(keys: &str) -> Result<Pit, StartError> {
 
 impl Pit {
     pub(crate) fn pool(&self) -> &Pool {
-        &self.pit.pools()[0]
+        &self.pools.pools()[0]
     }
 
     /// Calls a command that gives the number of its process.
@@ -115,8 +123,10 @@ impl Pit {
 
     /// Ends the pool, and looks for what it left.
     pub(crate) async fn end(self) {
-        timeout(BOUND, self.pit.shutdown()).await.expect("it ends");
-        drop(self.pit);
+        timeout(BOUND, self.pools.shutdown())
+            .await
+            .expect("it ends");
+        drop(self.pools);
         tokio::task::block_in_place(|| leftover::assert_none(&self.marker));
     }
 }

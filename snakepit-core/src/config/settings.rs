@@ -22,12 +22,21 @@ pub(super) fn read_settings(section: &mut Section<'_>) -> PoolSettings {
     let (size, max_size) = read_size(section, &default);
     let queue_size = Bounded::<0, 10_000_000>::clamped(default.queue_size as u64);
     let threshold = Bounded::<1, 1000>::clamped(default.poison_threshold.into());
+    let mut scale = |key, default| match max_size {
+        Some(_) => section.or(key, HumanDuration::from(default)).get(),
+        // Without a default, which could not be given either.
+        None => section
+            .optional::<HumanDuration>(key)
+            .map_or(default, HumanDuration::get),
+    };
+    let scale_up_after = scale("scale_up_after", default.scale_up_after);
+    let scale_cooldown = scale("scale_cooldown", default.scale_cooldown);
     let mut time = |key, default| section.or(key, HumanDuration::from(default)).get();
     let settings = PoolSettings {
         size,
         max_size,
-        scale_up_after: time("scale_up_after", default.scale_up_after),
-        scale_cooldown: time("scale_cooldown", default.scale_cooldown),
+        scale_up_after,
+        scale_cooldown,
         queue_timeout: time("queue_timeout", default.queue_timeout),
         request_timeout: time("request_timeout", default.request_timeout),
         startup_timeout: time("startup_timeout", default.startup_timeout),

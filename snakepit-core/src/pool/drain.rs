@@ -115,6 +115,10 @@ impl Shared {
     fn stop_calls(&self) -> bool {
         let left: Vec<_> = {
             let state = self.state.lock();
+            if state.phase == Phase::Closed {
+                // Someone else has ended what was left, and said so.
+                return false;
+            }
             let calls = state.calls.iter();
             calls
                 .map(|(call, control)| (state.waiters.contains_key(call), Arc::clone(control)))

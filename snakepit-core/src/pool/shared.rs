@@ -158,7 +158,7 @@ impl Shared {
             runtime,
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
-            changed: watch::Sender::new(()),
+            changed: watch::channel(()).0,
             sinks,
             next_call: AtomicU64::new(1),
         }

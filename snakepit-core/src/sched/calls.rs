@@ -38,9 +38,8 @@ impl Scheduler {
                 return;
             }
             Some((_, Affinity::StrictQueue)) => None,
-            Some((_, Affinity::Hint)) => self.workers.best_open(),
             None if session.is_some() => self.workers.best_open_to_stay(),
-            None => self.workers.best_open(),
+            Some((_, Affinity::Hint)) | None => self.workers.best_open(),
         };
         if let Some(worker) = choice {
             self.grant(call, session.as_ref(), worker, now, out);

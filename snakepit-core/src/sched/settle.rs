@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Action, Phase, Refusal, Scheduler, WorkerState};
+use super::{Action, Phase, Refusal, Scheduler};
 use crate::event::RetireReason;
 use crate::ids::WorkerId;
 

@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 /// How long stacks may take that the worker's signal handler writes.
 const DUMP: Duration = Duration::from_millis(50);
 
-/// Stacks are written in one go. Nothing for this long is their end.
+/// Stacks are written in one go. Nothing for this long is their end, if that does not show.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// How long giving back memory may take. Beyond it native code holds the GIL.
@@ -141,10 +141,14 @@ impl Handle {
         let asked = Asked::new(&self.0.words);
         self.0.leash.signal(Signal::QUIT);
         loop {
-            let mut until = deadline;
-            if asked.0.lock().has_answer() {
-                until = deadline.min(Instant::now() + PAUSE);
-            }
+            let until = {
+                let words = asked.0.lock();
+                if words.is_answered() {
+                    return;
+                }
+                let pause = words.has_answer().then(|| Instant::now() + PAUSE);
+                pause.map_or(deadline, |pause| pause.min(deadline))
+            };
             tokio::select! {
                 _ = news.changed() => {}
                 () = sleep_until(until) => return,

@@ -15,7 +15,10 @@
 const MOST: usize = 4000;
 
 /// Directories and files of the worker runtime, whose frames say nothing to whoever wrote the code.
-const RUNTIME: [&str; 2] = ["/snakepit_bridge/", "/snakepit_boot.py"];
+const RUNTIME: [&str; 2] = ["/snakepit_bridge/", PROGRAM];
+
+/// The program at the bottom of the main thread's stack.
+const PROGRAM: &str = "/snakepit_boot.py\"";
 
 /// What ends the line that begins a thread's stack.
 const HEADING: &str = "(most recent call first):";
@@ -87,6 +90,13 @@ impl Stacks {
     /// Whether some of the current thread is there, without which no dump is whole.
     pub(super) fn has_current(&self) -> bool {
         self.lines.iter().any(|line| line.starts_with(HEADINGS[0]))
+    }
+
+    /// Whether the dump ends as one of all threads does, with the bottom of the main thread's stack. Not all of them do: the
+    /// main thread may have no frames.
+    pub(super) fn is_whole(&self) -> bool {
+        let bottom = |line: &String| line.contains(PROGRAM) && line.ends_with(" in <module>");
+        self.has_current() && self.lines.last().is_some_and(bottom)
     }
 
     fn push(&mut self, line: &str) {
@@ -210,7 +220,10 @@ last words"#;
         let lines = stacks.lines();
         assert_eq!(lines[0], "Fatal Python error: Segmentation fault");
         assert_eq!(lines.len(), 12, "{lines:#?}");
-        assert!(stacks.has_current());
+        assert!(
+            stacks.has_current() && !stacks.is_whole(),
+            "something came after the threads"
+        );
         assert_eq!(
             stack_of(lines, 0x7fd1_23c3_9b80),
             [
@@ -245,6 +258,20 @@ Thread 0x00007f56437d76c1 [snakepit-lane-10] (most recent call first):
         let lane = |thread| stack_of(stacks.lines(), thread);
         assert_eq!(lane(0x7f56_437d_76c0), ["...", "a.py:4 in g"]);
         assert_eq!(lane(0x7f56_437d_76c1), ["<no Python frame>"]);
+    }
+
+    #[test]
+    fn the_end_of_a_dump_shows() {
+        let dump = CRASH
+            .split("Fatal")
+            .nth(1)
+            .unwrap()
+            .split("\n\nExtension")
+            .next()
+            .unwrap();
+        assert!(sort(dump).1.is_whole());
+        let part = dump.rsplit_once('\n').unwrap().0;
+        assert!(!sort(part).1.is_whole());
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Words {
         self.asked && self.stacks.has_current()
     }
 
+    /// Whether the answer is complete without doubt.
+    pub(super) fn is_answered(&self) -> bool {
+        self.asked && self.stacks.is_whole()
+    }
+
     /// The last stacks, as they were written.
     pub(super) fn stacks(&self) -> Vec<String> {
         self.stacks.lines().to_vec()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use snakepit_core::error::ExitStatus;
 use snakepit_core::{
-    Args, CallError, CallId, CancelGrace, LaneId, Limits, Quiesced, Value, Worker, WorkerProfile,
+    Args, CallId, CancelGrace, LaneId, Limits, Quiesced, Value, Worker, WorkerProfile,
 };
 
 use crate::support::{LANE, LIMIT, Pit, eventually, gil_is_on};

@@ -8,7 +8,7 @@ use snakepit_core::event::LogStream;
 use snakepit_core::{Args, LaunchError, WorkerProfile};
 use snakepit_profiles::{ProcessProfile, SpawnMode};
 
-use crate::support::{LIMIT, Pit, eventually, kill, poll_once};
+use crate::support::{LIMIT, Pit, eventually, poll_once};
 
 const MODES: [SpawnMode; 2] = [SpawnMode::Auto, SpawnMode::Exec];
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use snakepit_core::{CallError, Pool, PoolSettings, WorkerProfile};
+use snakepit_core::{CallError, LaunchError, Pool, PoolSettings, WorkerProfile};
 use tokio::time::timeout;
 
 use crate::support::{LIMIT, Pit, eventually};
@@ -157,7 +157,7 @@ async fn in_an_import() {
         let hangs = ["hang", "hang with the GIL", "swallow"].contains(&deed);
         context.timeout = if hangs { Duration::from_secs(2) } else { LIMIT };
         let result = cage.profile.launch(context).await;
-        let code = result.as_ref().map_or_else(|error| error.code(), |_| "ok");
+        let code = result.as_ref().map_or_else(LaunchError::code, |_| "ok");
         let expected: &[&str] = match deed {
             "raise" => &["launch.adapter"],
             "exit" => &["launch.adapter", "launch.exited"],
@@ -189,7 +189,7 @@ async fn in_setup() {
             let hangs = ["hang", "hang with the GIL", "swallow"].contains(&deed);
             context.timeout = if hangs { Duration::from_secs(1) } else { LIMIT };
             let result = cage.profile.launch(context).await;
-            let code = result.as_ref().map_or_else(|error| error.code(), |_| "ok");
+            let code = result.as_ref().map_or_else(LaunchError::code, |_| "ok");
             let expected: &[&str] = match deed {
                 "raise" | "exit" => &["launch.setup"],
                 "leave" | "crash" => &["launch.exited"],

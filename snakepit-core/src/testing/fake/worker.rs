@@ -59,10 +59,10 @@ impl FakeWorker {
         Self {
             label: context.label(),
             context,
-            state: Arc::new(watch::Sender::new(state)),
+            state: Arc::new(watch::channel(state).0),
             counted: AtomicU64::new(0),
             trims: AtomicU64::new(0),
-            mute: watch::Sender::new(false),
+            mute: watch::channel(false).0,
         }
     }
 
