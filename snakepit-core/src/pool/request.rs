@@ -131,7 +131,8 @@ impl Request {
         let budget = self.budget();
         let mut attempts = Attempts::default();
         loop {
-            let (mut lease, call) = self.admitted(budget, false).await?;
+            let admitted = self.admitted(budget, false).await;
+            let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
                 Ok(Reply::One(value)) => return Ok(value),
                 Ok(Reply::Stream(_)) => return Err(self.unasked_stream(lease)),
@@ -151,7 +152,8 @@ impl Request {
         let budget = self.budget();
         let mut attempts = Attempts::default();
         loop {
-            let (mut lease, call) = self.admitted(budget, true).await?;
+            let admitted = self.admitted(budget, true).await;
+            let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
                 Ok(reply) => {
                     let (control, timeout) = (self.control, self.timeout);
@@ -267,13 +269,13 @@ impl Request {
     /// Whether to go round again; if not, the error to return.
     fn again(&self, error: CallError, attempts: &mut Attempts) -> Result<(), CallError> {
         let CallError::WorkerLost(report) = &error else {
-            return Err(error);
+            return Err(attempts.honest(error));
         };
         let most = self.shared.settings.poison_threshold;
         match attempts.lost(report, self.idempotent, most) {
             Next::Again => Ok(()),
             Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
-            Next::Paid | Next::Fail => Err(error),
+            Next::Paid | Next::Fail => Err(attempts.honest(error)),
             Next::Poisoned(reports) => Err(CallError::Poisoned { reports }),
         }
     }

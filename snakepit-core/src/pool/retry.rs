@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Delivery, ExitReport};
+use crate::error::{CallError, Delivery, ExitReport, Stage};
 
 /// How often a call is tried again that never reached its worker: a pool whose workers die faster than they can be called
 /// must not keep a caller busy for ever.
@@ -85,6 +85,20 @@ impl Attempts {
             Delivery::MaybeExecuted => Next::Fail,
         }
     }
+
+    /// What to tell the caller in the end: an error that says the call never ran is true of the last attempt only.
+    pub(super) fn honest(&self, error: CallError) -> CallError {
+        match (self.deaths.last(), &error) {
+            (Some(_), CallError::Cancelled { why, .. }) => CallError::Cancelled {
+                stage: Stage::Run,
+                why,
+            },
+            (Some(death), _) if error.delivery() == Delivery::NotSent => {
+                CallError::WorkerLost(Arc::clone(death))
+            }
+            _ => error,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +129,29 @@ mod tests {
         assert_eq!(attempts.lost(&death(), true, 3), Next::Paid);
         let reports = vec![death(), death(), death()];
         assert_eq!(attempts.lost(&death(), true, 3), Next::Poisoned(reports));
+    }
+
+    #[test]
+    fn a_call_that_may_have_run_once_is_not_said_never_to_have_run() {
+        let timeout = || CallError::TimedOut {
+            stage: Stage::Queue,
+            after: std::time::Duration::ZERO,
+        };
+        let stopped = CallError::Cancelled {
+            stage: Stage::Queue,
+            why: "why",
+        };
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.lost(&unsent(), true, 3), Next::Again);
+        assert_eq!(attempts.honest(timeout()).delivery(), Delivery::NotSent);
+        assert_eq!(attempts.lost(&death(), true, 3), Next::Paid);
+        let error = attempts.honest(timeout());
+        assert!(matches!(error, CallError::WorkerLost(report) if report == death()));
+        let error = attempts.honest(stopped);
+        assert_eq!(
+            (error.code(), error.delivery()),
+            ("call.cancelled", Delivery::MaybeExecuted)
+        );
     }
 
     #[test]

@@ -21,15 +21,15 @@ pub(crate) enum Promise {
     Nothing,
     /// It ran.
     Ran,
-    /// It never ran.
-    NeverRan,
+    /// It never ran: the code of the error that says so.
+    NeverRan(&'static str),
 }
 
 impl Promise {
     /// What an error says.
     pub(crate) fn of(error: &CallError) -> Self {
         match error.delivery() {
-            Delivery::NotSent => Self::NeverRan,
+            Delivery::NotSent => Self::NeverRan(error.code()),
             Delivery::MaybeExecuted => Self::Nothing,
         }
     }
@@ -50,8 +50,11 @@ impl Entry {
         match (self.promise, self.runs) {
             (_, runs) if runs > most => Some(format!("ran {runs} times")),
             (Promise::Ran, 0) => Some("was answered but never ran".to_owned()),
-            (Promise::NeverRan, runs) if runs > 0 => {
-                Some("ran, although its error says that it never did".to_owned())
+            (Promise::NeverRan(code), runs) if runs > 0 => {
+                let kind = if self.idempotent { " idempotent" } else { "" };
+                Some(format!(
+                    "ran, although its error, `{code}`, says that this{kind} call never did"
+                ))
             }
             _ => None,
         }
@@ -184,7 +187,7 @@ mod tests {
         bench.ledger.close(answered, Promise::Ran);
         bench.ledger.close(again, Promise::Ran);
         bench.ledger.close(lost, Promise::Nothing);
-        bench.ledger.close(never, Promise::NeverRan);
+        bench.ledger.close(never, Promise::NeverRan("call.expired"));
         assert_eq!(bench.faults(), [""; 0]);
         bench.run(left);
         assert_eq!(bench.faults(), [""; 0]);
@@ -197,7 +200,7 @@ mod tests {
         for nonce in [twice, twice, never] {
             bench.run(nonce);
         }
-        bench.ledger.close(never, Promise::NeverRan);
+        bench.ledger.close(never, Promise::NeverRan("call.expired"));
         bench.ledger.close(answered, Promise::Ran);
         assert_eq!(bench.faults().len(), 3);
         assert_eq!(bench.faults(), [""; 0]);

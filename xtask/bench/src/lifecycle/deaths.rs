@@ -24,16 +24,34 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         .python(setup.python.display().to_string())
         .threads_per_worker(LANES)
         .build();
-    let profiles: [(&str, Arc<dyn WorkerProfile>, usize, usize, f64); 2] = [
-        ("process", setup.profile("compare.py"), 4, 1, 50.0),
-        ("thread", Arc::new(thread), 2, usize::from(LANES), 150.0),
+    let subjects = [
+        Subject {
+            name: "process",
+            profile: setup.profile("compare.py"),
+            workers: 4,
+            lanes: 1,
+            whole: 50.0,
+        },
+        Subject {
+            name: "thread",
+            profile: Arc::new(thread),
+            workers: 2,
+            lanes: usize::from(LANES),
+            whole: 150.0,
+        },
     ];
-    for (name, profile, workers, lanes, bar) in profiles {
+    for subject in subjects {
         let mut all = Hurt::default();
         for _ in 0..setup.repetitions {
-            let hurt = repetition(setup, &profile, workers, lanes, kills);
-            all.add(setup.runtime.block_on(hurt)?);
+            all.add(setup.runtime.block_on(repetition(&subject, kills))?);
         }
+        let Subject {
+            name,
+            workers,
+            lanes,
+            whole,
+            ..
+        } = subject;
         report::section(&format!(
             "deaths: {kills} times kill -9 under load, {name} profile, {workers} workers of {lanes} lanes"
         ));
@@ -63,7 +81,7 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
             Bar::None,
         );
         let p99 = percentile(&all.whole, 0.99);
-        report.figure("full capacity again, p99", "ms", &[p99], Bar::AtMost(bar));
+        report.figure("full capacity again, p99", "ms", &[p99], Bar::AtMost(whole));
         report.figure(
             "full capacity again, max",
             "ms",
@@ -74,6 +92,17 @@ pub(super) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
         report.raw(&format!("deaths-{name}-whole-ms"), &all.whole)?;
     }
     Ok(())
+}
+
+/// Whose workers are killed.
+struct Subject {
+    name: &'static str,
+    profile: Arc<dyn WorkerProfile>,
+    workers: usize,
+    /// Of each worker.
+    lanes: usize,
+    /// Milliseconds in which capacity is to be full again.
+    whole: f64,
 }
 
 /// What deaths did.
@@ -100,13 +129,8 @@ impl Hurt {
 
 type Failures = UnboundedSender<(CallError, Instant)>;
 
-async fn repetition(
-    setup: &Setup,
-    profile: &Arc<dyn WorkerProfile>,
-    workers: usize,
-    lanes: usize,
-    kills: usize,
-) -> Result<Hurt> {
+async fn repetition(subject: &Subject, kills: usize) -> Result<Hurt> {
+    let (workers, lanes) = (subject.workers, subject.lanes);
     let (sender, mut ready) = unbounded_channel();
     let sink = move |event: &Event| {
         if let EventKind::WorkerReady { .. } = event.kind {
@@ -114,7 +138,7 @@ async fn repetition(
             let _ = sender.send(Instant::now());
         }
     };
-    let pool = builder(Arc::clone(profile), workers)
+    let pool = builder(Arc::clone(&subject.profile), workers)
         .event_sink(Arc::new(sink))
         .start()
         .await
@@ -127,7 +151,7 @@ async fn repetition(
         .map(|_| caller(pool.clone(), failures.clone()))
         .collect();
     let mut hurt = Hurt::default();
-    for _ in 0..if setup.quick { kills.min(5) } else { kills } {
+    for _ in 0..kills {
         let (victim, name) = victim(&pool, lanes).await?;
         let killed = Instant::now();
         kill(victim)?;

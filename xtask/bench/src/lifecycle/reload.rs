@@ -1,10 +1,11 @@
 //! All workers of a pool replaced under load: what failed, and how many served at the worst moment.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use snakepit_core::{Event, EventKind, Pool, WorkerId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -63,19 +64,13 @@ impl Service {
             | EventKind::WorkerExited { worker, .. } => (*worker, false),
             _ => return,
         };
-        let mut changes = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changes = self.0.lock();
         changes.push((event.seq, worker, serves));
     }
 
     /// The fewest that served at any time since `since` served at once.
     fn fewest(&self, since: usize) -> usize {
-        let mut changes = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changes = self.0.lock();
         changes.sort_by_key(|(seq, ..)| *seq);
         let (mut serving, mut fewest) = (HashSet::new(), since);
         let mut full = false;
