@@ -139,6 +139,15 @@ impl Breaker {
         }
     }
 
+    /// Until when it stays open.
+    #[cfg(test)]
+    pub(super) fn open_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+
     /// Whether a worker may be launched now.
     pub(super) fn may_launch(&self) -> bool {
         match self.state {

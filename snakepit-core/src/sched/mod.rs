@@ -296,6 +296,12 @@ impl Scheduler {
         self.breaker.deaths()
     }
 
+    /// Until when the breaker stays open, if it is.
+    #[cfg(test)]
+    fn breaker_open_until(&self) -> Option<Instant> {
+        self.breaker.open_until()
+    }
+
     /// Workers that take calls.
     pub(crate) fn ready(&self) -> usize {
         self.workers.serving()
