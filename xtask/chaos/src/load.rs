@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::arena::{Arena, Ground};
-use crate::calls::{Calls, Plan, What};
+use crate::calls::{Calls, PATIENCE, Plan, What};
 use crate::ledger::Promise;
 
 /// Callers of each pool.
@@ -221,9 +221,16 @@ async fn stream(
             )));
         }
         taken += 1;
+        if pause.is_zero() {
+            continue;
+        }
         let rest = Instant::now();
         sleep(pause).await;
         *rests += rest.elapsed();
+        // What is left may be there already, and then comes even after the deadline.
+        if *rests > PATIENCE {
+            return Ok(End::Left);
+        }
     }
     Ok(End::Left)
 }

@@ -14,7 +14,7 @@ use crate::proc;
 const EVERY: Duration = Duration::from_millis(20);
 /// How long a worker may count as serving when its process is gone. That is known in milliseconds, but not while processes that
 /// are started take the machine.
-const UNSEEN: Duration = Duration::from_secs(1);
+const UNSEEN: Duration = Duration::from_secs(2);
 
 /// Looks until it is dropped.
 pub(crate) async fn watch(arena: Arc<Arena>) {
