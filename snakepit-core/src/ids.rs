@@ -1,6 +1,8 @@
 //! Names and numbers that identify things; knows nothing of what they identify.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 macro_rules! number {
@@ -86,6 +88,31 @@ name! {
 name! {
     /// The caller's name for a session: calls that should meet the same worker, and that Python sees as one.
     SessionId
+}
+
+/// A table by numbers that a pool gave out itself, one after the other: nobody can choose them so that they collide, so
+/// they need no hash that costs more than the rest of the look-up. Each call is looked up several times.
+pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+/// Spreads one number over all bits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The odd number nearest to 2^64 divided by the golden ratio.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
 }
 
 /// The number of a lane within its worker, from 0.

@@ -82,7 +82,7 @@ pub struct WorkerView {
     pub first_call: Option<Usage>,
     /// The latest readings, newest last, at most 16.
     pub readings: Vec<Usage>,
-    /// When it was last asked to give memory back, [`Verdict::Trim`].
+    /// When it last had given back what memory it could, [`Verdict::Trim`].
     pub trimmed_at: Option<Instant>,
     /// Whether the kernel enforces the pool's `worker_hard_memory` on it.
     pub memory_enforced: bool,

@@ -1,14 +1,14 @@
 //! The pool engine over scripted workers: queueing, time limits, launching, death, replacement, shutdown.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use snakepit_core::error::{Delivery, Retry};
 use snakepit_core::event::{Event, EventKind};
 use snakepit_core::testing::{FakeLaunch, FakeProfile};
 use snakepit_core::{
-    CallError, Pool, PoolBuilder, RecyclePolicy, Snakepit, Value, Verdict, WorkerView,
+    CallError, Pool, PoolBuilder, Recheck, RecyclePolicy, Snakepit, Value, Verdict, WorkerView,
 };
 use tokio::time::{sleep, timeout};
 
@@ -263,14 +263,14 @@ async fn draining_finishes_calls_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn shutting_down_interrupts_what_runs_and_rejects_what_waits() {
+async fn shutting_down_kills_what_runs_and_rejects_what_waits() {
     let profile = FakeProfile::new();
     let pool = started(&profile).await;
     let running = sleeper(&pool).await;
     let waiting = tokio::spawn(pool.request("echo", 1).call::<u8>());
     until(|| pool.snapshot().queued == 1).await;
     let report = timeout(LONG, pool.shutdown()).await.expect("an end");
-    assert_eq!((report.interrupted, report.rejected), (1, 1));
+    assert_eq!((report.killed, report.rejected), (1, 1));
     assert_eq!(profile.alive(), 0);
     running
         .await
@@ -305,11 +305,22 @@ fn a_runtime_that_ends_takes_its_workers_along() {
 struct After(u64);
 
 impl RecyclePolicy for After {
-    fn assess(&self, worker: &WorkerView, _now: std::time::Instant) -> Verdict {
+    fn name(&self) -> &'static str {
+        "after"
+    }
+
+    fn assess(&self, worker: &WorkerView, _now: Instant) -> Verdict {
         if worker.served < self.0 {
             Verdict::Keep
         } else {
             Verdict::Retire("it served enough".into())
+        }
+    }
+
+    fn recheck(&self, _worker: &WorkerView, _now: Instant) -> Recheck {
+        Recheck {
+            at: None,
+            served: Some(self.0),
         }
     }
 }
@@ -372,6 +383,8 @@ async fn continuous_recycling_costs_no_call() {
             for number in 0..50 {
                 let sent = caller * 1000 + number;
                 assert_eq!(pool.call::<u64>("echo", sent).await.expect("a call"), sent);
+                // A fake answers at once: without this, the callers would leave no time for launches.
+                tokio::task::yield_now().await;
             }
         })
     };

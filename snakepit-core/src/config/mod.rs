@@ -15,6 +15,7 @@ mod registry;
 mod report;
 pub mod scalar;
 mod section;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -10,12 +10,12 @@ use super::locate::{Place, Spot};
 use super::nearest::nearest;
 use super::original;
 use super::report::Finding;
-use super::scalar::{Bounded, HumanDuration};
+use super::scalar::Bounded;
 use super::section::{Section, Source};
+use super::settings::read_settings;
 use super::tree::{Entry, Kind, Node};
 use super::{PoolConfig, Registry};
 use crate::ids::PoolName;
-use crate::pool::PoolSettings;
 
 const POOLS_HELP: &str = "\
 write `pools:` and below it `  - name: default` and `    adapter: path/to/adapter.py`";
@@ -104,7 +104,7 @@ fn read_pools(node: Node, source: &mut Source, registry: &Registry) -> Vec<PoolC
         };
         let at_name = entries.iter().find(|entry| entry.key == "name");
         let at_name = at_name.map(|entry| entry.node.place.clone());
-        original::rename_keys(&mut entries, &mut source.findings);
+        original::modernize(&source.text, &mut entries, &mut source.findings);
         let mut section = Section::new(source, item.place, entries);
         let name = section
             .required::<Name>("name")
@@ -134,7 +134,7 @@ fn read_single_pool(
     registry: &Registry,
 ) -> Vec<PoolConfig> {
     original::flatten_pool_config(&mut entries, &mut source.findings);
-    original::rename_keys(&mut entries, &mut source.findings);
+    original::modernize(&source.text, &mut entries, &mut source.findings);
     let version = entries.iter().position(|entry| entry.key == "version");
     if let Some(entry) = version.map(|index| entries.remove(index)) {
         let mut section = Section::new(source, place.clone(), vec![entry]);
@@ -181,40 +181,6 @@ fn read_pool(
         meter,
         provenance,
     })
-}
-
-fn read_settings(section: &mut Section<'_>) -> PoolSettings {
-    let default = PoolSettings::default();
-    let size = section.or(
-        "pool_size",
-        Bounded::<1, 10_000>::clamped(default.size as u64),
-    );
-    let queue_size = Bounded::<0, 10_000_000>::clamped(default.queue_size as u64);
-    let threshold = Bounded::<1, 1000>::clamped(default.poison_threshold.into());
-    let mut time = |key, default| section.or(key, HumanDuration::from(default)).get();
-    let settings = PoolSettings {
-        size: size.as_usize(),
-        queue_timeout: time("queue_timeout", default.queue_timeout),
-        request_timeout: time("request_timeout", default.request_timeout),
-        startup_timeout: time("startup_timeout", default.startup_timeout),
-        cancel_grace: time("cancel_grace", default.cancel_grace),
-        stop_grace: time("stop_grace", default.stop_grace),
-        queue_size: section.or("queue_size", queue_size).as_usize(),
-        poison_threshold: section.or("poison_threshold", threshold).as_u32(),
-        ..default
-    };
-    for (key, time) in [
-        ("request_timeout", settings.request_timeout),
-        ("startup_timeout", settings.startup_timeout),
-    ] {
-        if time.is_zero() {
-            section.invalid(
-                key,
-                "expected more than nothing: no call could ever be in time",
-            );
-        }
-    }
-    settings
 }
 
 /// The name of a pool.

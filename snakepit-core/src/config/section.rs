@@ -123,6 +123,9 @@ impl Section<'_> {
 
     fn read<T: DeserializeOwned>(&mut self, key: &str, node: &Node) -> Option<T> {
         let text = Arc::clone(&self.source.text);
+        if let Some(converted) = &node.instead {
+            return self.read_converted(key, node, converted);
+        }
         let value = locate::read::<serde_yaml::Value>(&text, &node.place).ok();
         let line = locate::position(&text, &Spot::Value(node.place.clone())).map(|at| at.line);
         let origin = line.map_or(Origin::Unset, Origin::Line);
@@ -152,6 +155,37 @@ impl Section<'_> {
                     Some(position) => Finding::at(position, message),
                     None => Finding::new(at_value, message),
                 };
+                self.source
+                    .findings
+                    .push(finding.labelled(label).with_help(help.as_deref()));
+                None
+            }
+        }
+    }
+}
+
+/// For values in the original's form.
+impl Section<'_> {
+    fn read_converted<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        converted: &str,
+    ) -> Option<T> {
+        let at_value = Spot::Value(node.place.clone());
+        let line = locate::position(&self.source.text, &at_value).map(|at| at.line);
+        let origin = line.map_or(Origin::Unset, Origin::Line);
+        self.settings
+            .push(Setting::new(key, Some(converted.to_owned()), origin));
+        match serde_yaml::from_str(converted) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let Explanation {
+                    subject,
+                    label,
+                    help,
+                } = wording::explain(key, &error);
+                let finding = Finding::new(at_value, wording::invalid(&subject));
                 self.source
                     .findings
                     .push(finding.labelled(label).with_help(help.as_deref()));
@@ -203,7 +237,9 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(mut self) -> Vec<Setting> {
         for key in self.unread() {
             if let Some(why) = original::explain(&key) {
-                self.reject_key(&key, format!("`{key}` is not supported"), Some(why));
+                let written = self.entry(&key).and_then(|entry| entry.written.clone());
+                let name = written.as_deref().unwrap_or(&key).to_owned();
+                self.reject_key(&key, format!("`{name}` is not supported"), Some(why));
             } else {
                 let known = nearest(&key, self.asked.iter().map(String::as_str));
                 let help = known.map(|known| format!("did you mean `{known}`?"));

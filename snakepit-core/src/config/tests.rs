@@ -112,6 +112,125 @@ pools:
 }
 
 #[test]
+fn lifecycle_keys_become_settings() {
+    let config = parse(
+        "
+adapter: hello.py
+pool_size: {min: 2, max: 8}
+scale_up_after: 20ms
+scale_cooldown: 1m
+cooperative_grace: 100ms
+quarantine_grace: 2s
+max_concurrent_recycles: 8
+session_drain: 10s
+restart_budget: 5
+restart_window: 1m
+slow_call_after: 3s
+worker_hard_memory: 1GiB
+rlimits: {nofile: 256, core: 0, as: 8GiB}
+",
+    )
+    .unwrap();
+    assert_eq!(
+        config.pools[0].settings,
+        PoolSettings {
+            size: 2,
+            max_size: Some(8),
+            scale_up_after: Duration::from_millis(20),
+            scale_cooldown: Duration::from_secs(60),
+            cooperative_grace: Duration::from_millis(100),
+            quarantine_grace: Duration::from_secs(2),
+            max_concurrent_recycles: Some(8),
+            session_drain: Duration::from_secs(10),
+            restart_budget: Some(5),
+            restart_window: Duration::from_secs(60),
+            slow_call_after: Some(Duration::from_secs(3)),
+            limits: crate::limits::Limits {
+                hard_memory: Some(1 << 30),
+                open_files: Some(256),
+                core_dump: Some(0),
+                address_space: Some(8 << 30),
+            },
+            ..PoolSettings::default()
+        }
+    );
+}
+
+/// Reads the keys of policies and keeps what it read.
+#[derive(Clone, Default)]
+struct Policies(Arc<parking_lot::Mutex<Vec<Limits>>>);
+
+type Limits = (Option<Duration>, Option<u64>);
+
+impl PolicyFactory for Policies {
+    fn build(&self, section: &mut Section<'_>, _: &PoolSettings) -> Vec<Arc<dyn RecyclePolicy>> {
+        let ttl = section.optional::<scalar::HumanDuration>("worker_ttl");
+        let memory = section.optional::<scalar::ByteSize>("worker_max_memory");
+        let read = (
+            ttl.map(scalar::HumanDuration::get),
+            memory.map(scalar::ByteSize::get),
+        );
+        self.0.lock().push(read);
+        Vec::new()
+    }
+}
+
+#[test]
+fn limits_in_the_originals_form_are_converted() {
+    let hour = Some(Duration::from_secs(3600));
+    for (text, expected) in [
+        ("worker_ttl: 1h", (hour, None)),
+        ("worker_ttl: {3600, seconds}", (hour, None)),
+        ("worker_ttl: {1, ':hours'}", (hour, None)),
+        ("worker_ttl: [60, minutes]", (hour, None)),
+        ("worker_ttl: infinity", (None, None)),
+        ("memory_threshold_mb: 512", (None, Some(512 << 20))),
+        ("worker_max_memory: 1GB", (None, Some(1_000_000_000))),
+    ] {
+        let policies = Policies::default();
+        let registry = registry().with_policies(policies.clone());
+        let text = format!("adapter: x\n{text}\n");
+        let config = Config::parse(&text, "pit.yaml", "/etc/pit", &registry);
+        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(*policies.0.lock(), [expected], "{text}");
+        if expected.1 == Some(512 << 20) {
+            let shown = config.pools[0].provenance.iter();
+            let shown: Vec<_> = shown
+                .filter(|setting| setting.key == "worker_max_memory")
+                .collect();
+            assert_eq!(shown[0].value.as_deref(), Some("512MiB"));
+            assert_eq!(shown[0].origin, Origin::Line(2));
+        }
+    }
+}
+
+#[test]
+fn a_limit_given_in_both_forms_or_in_neither_is_a_mistake_at_its_place() {
+    for (text, label) in [
+        (
+            "memory_threshold_mb: 5\nworker_max_memory: 5MiB",
+            "`memory_threshold_mb` and `worker_max_memory` mean the same",
+        ),
+        (
+            "memory_threshold_mb: lots",
+            "invalid value of `worker_max_memory`",
+        ),
+        ("worker_ttl: 3600", "invalid value of `worker_ttl`"),
+        (
+            "worker_ttl: {3600, fortnights}",
+            "invalid value of `worker_ttl`",
+        ),
+    ] {
+        let registry = registry().with_policies(Policies::default());
+        let text = format!("adapter: x\n{text}\n");
+        let report = Config::parse(&text, "pit.yaml", "/etc/pit", &registry).unwrap_err();
+        let problem = &report.problems()[0];
+        assert_eq!(problem.message, label, "{text}");
+        assert_eq!(problem.position.unwrap().line, 2, "{text}");
+    }
+}
+
+#[test]
 fn the_single_pool_form_becomes_one_pool_named_default() {
     for text in [
         "adapter: hello.py\npool_size: 3\n",
@@ -184,9 +303,14 @@ fn values_know_where_they_came_from() {
 
 #[test]
 fn each_mistake_is_shown_with_its_place_and_its_remedy() {
-    for (text, expected) in mistakes::MISTAKES {
-        assert_eq!(report(text.trim_start()), expected.trim(), "for\n{text}");
-    }
+    let shown = mistakes::MISTAKES
+        .iter()
+        .map(|(text, expected)| (text, report(text.trim_start()), expected.trim()));
+    let wrong: Vec<_> = shown
+        .filter(|(_, shown, expected)| shown != expected)
+        .map(|(text, shown, expected)| format!("for\n{text}\nthis:\n{shown}\nnot:\n{expected}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]

@@ -22,6 +22,8 @@ const MOST_NODES: usize = 100_000;
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) kind: Kind,
+    /// What is read instead of the text at that place: a value in the original's form, converted.
+    pub(crate) instead: Option<String>,
 }
 
 /// What a node is.
@@ -37,6 +39,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
+    /// What the user calls the key, if that is the original's name for it.
+    pub(crate) written: Option<String>,
     /// Where the entry stands in the text; for merged entries, where they were merged from.
     pub(crate) place: Place,
     pub(crate) node: Node,
@@ -78,6 +82,7 @@ impl Build<'_> {
         Node {
             place: self.place,
             kind,
+            instead: None,
         }
     }
 
@@ -171,7 +176,12 @@ impl<'de> Visitor<'de> for Build<'_> {
                         .pointing_also_at(Spot::Key(first.place.clone()), "first given"),
                 );
             } else {
-                entries.push(Entry { key, place, node });
+                entries.push(Entry {
+                    key,
+                    written: None,
+                    place,
+                    node,
+                });
             }
         }
         // What is written out wins over what is merged, and earlier merges win over later ones.

@@ -56,7 +56,7 @@ pub enum LaunchErrorKind {
     #[error("refused by `{policy}`: {message}")]
     Refused {
         /// The setting that refuses it, such as `gil: require_off`.
-        policy: &'static str,
+        policy: Cow<'static, str>,
         /// What it is instead.
         message: String,
     },

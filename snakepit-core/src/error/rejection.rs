@@ -32,7 +32,7 @@ pub enum Rejection {
     #[error("is closed")]
     Closed,
     /// Workers died faster than they were of use, and the pool takes a break from starting more.
-    #[error("has stopped starting workers for {pause:?}: {deaths} died within {window:?}{}", last_words(.last))]
+    #[error("has stopped starting workers for {pause:?}: {deaths} died within {window:?}{}", last_words(.last.as_ref()))]
     BreakerOpen {
         /// Workers that died.
         deaths: u32,
@@ -87,8 +87,7 @@ impl Rejection {
     }
 }
 
-fn last_words(last: &Option<Arc<ExitReport>>) -> String {
-    last.as_ref()
-        .map(|report| format!(", the last one: {}", report.cause()))
+fn last_words(last: Option<&Arc<ExitReport>>) -> String {
+    last.map(|report| format!(", the last one: {}", report.cause()))
         .unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::maintain::keep_time;
+use super::policies::Policies;
 use super::shared::Shared;
 use super::{Pool, PoolSettings};
 use crate::error::LaunchError;
@@ -143,7 +144,7 @@ impl PoolBuilder {
             self.name,
             self.settings,
             self.profile,
-            self.policies,
+            Policies::new(self.policies, self.meter),
             self.sinks,
             Scheduler::new(&config),
             Handle::current(),

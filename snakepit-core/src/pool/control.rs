@@ -1,13 +1,15 @@
 //! Stopping a call from outside of its caller. Knows neither scheduler nor worker: it only wakes the caller's task, which
 //! then lets go of the call as if it had been dropped.
 
-use std::future::poll_fn;
-use std::pin::pin;
+use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+
+use crate::error::{CallError, Stage};
 
 /// Why a call was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +21,13 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    /// For [`CallError::Cancelled`](crate::CallError::Cancelled).
-    pub(super) fn describe(self) -> &'static str {
-        match self {
+    /// What the caller gets.
+    pub(super) fn error(self, stage: Stage) -> CallError {
+        let why = match self {
             Self::Handle => "its cancel handle was used",
             Self::Drain => "the pool was drained and the grace was over",
-        }
+        };
+        CallError::Cancelled { stage, why }
     }
 }
 
@@ -34,13 +37,23 @@ const DRAINED: u8 = 2;
 const OVER: u8 = 3;
 
 /// One call's switch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Control {
+    /// What the call runs, for reports.
+    pub(super) command: Arc<str>,
     state: AtomicU8,
     waker: AtomicWaker,
 }
 
 impl Control {
+    pub(super) fn new(command: Arc<str>) -> Self {
+        Self {
+            command,
+            state: AtomicU8::new(GOING),
+            waker: AtomicWaker::new(),
+        }
+    }
+
     /// Stops the call. False if it is over, or was stopped before.
     pub(super) fn stop(&self, why: Stop) -> bool {
         let to = match why {
@@ -57,14 +70,16 @@ impl Control {
         first
     }
 
-    /// The call is over, however it ended: stopping it has no effect any more.
-    pub(super) fn finish(&self) {
+    /// The call is over, however it ended: stopping it has no effect any more. Why it was stopped, if it was before.
+    pub(super) fn finish(&self) -> Option<Stop> {
         let _ = self
             .state
             .compare_exchange(GOING, OVER, Ordering::AcqRel, Ordering::Acquire);
+        self.stopped()
     }
 
-    fn stopped(&self) -> Option<Stop> {
+    /// Why the call was stopped, if it was.
+    pub(super) fn stopped(&self) -> Option<Stop> {
         match self.state.load(Ordering::Acquire) {
             STOPPED => Some(Stop::Handle),
             DRAINED => Some(Stop::Drain),
@@ -72,24 +87,59 @@ impl Control {
         }
     }
 
-    /// Runs `work` until it is done or the call is stopped.
+    /// As [`stopped`](Self::stopped), and has the task woken when that changes.
+    pub(super) fn poll_stopped(&self, cx: &Context<'_>) -> Option<Stop> {
+        // Registered before the look, so that a stop in between is not missed.
+        self.waker.register(cx.waker());
+        self.stopped()
+    }
+
+    /// Polls `work` until it is done or the call is stopped. Does not begin it when the call is stopped already.
     ///
-    /// # Cancel safety
-    /// As `work`.
-    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
-            }
-            // Registered before the look, so that a stop in between is not missed.
-            self.waker.register(cx.waker());
-            match self.stopped() {
-                Some(why) => Poll::Ready(Err(why)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    /// Takes no future by value, since that of a call is large and is best left where it is.
+    pub(super) fn poll<W: Future>(
+        &self,
+        cx: &mut Context<'_>,
+        work: Pin<&mut W>,
+    ) -> Poll<Result<W::Output, Stop>> {
+        if let Some(why) = self.stopped() {
+            return Poll::Ready(Err(why));
+        }
+        if let Poll::Ready(done) = work.poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        match self.poll_stopped(cx) {
+            Some(why) => Poll::Ready(Err(why)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A call's switch in the hands of its caller: when the caller is done with the call, or gone, the call is over.
+#[derive(Debug)]
+pub(super) struct Controlled(Arc<Control>);
+
+impl Controlled {
+    pub(super) fn new(command: Arc<str>) -> Self {
+        Self(Arc::new(Control::new(command)))
+    }
+
+    pub(super) fn share(&self) -> Arc<Control> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Deref for Controlled {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.0
+    }
+}
+
+impl Drop for Controlled {
+    fn drop(&mut self) {
+        self.0.finish();
     }
 }
 

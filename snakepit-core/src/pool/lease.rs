@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::member::Member;
 use super::shared::Shared;
-use crate::error::CallError;
+use crate::error::{CallError, ExitReport, LostCall};
 use crate::event::{EventKind, Outcome, RetireReason};
-use crate::ids::{CallId, LaneId, WorkerId};
+use crate::ids::{CallId, LaneId};
 use crate::sched::Input;
-use crate::worker::{Call, Reply, Worker};
+use crate::worker::{Call, Reply};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -24,8 +25,7 @@ enum Stage {
 /// worker let go of it.
 pub(super) struct Lease {
     shared: Arc<Shared>,
-    worker: Arc<dyn Worker>,
-    id: WorkerId,
+    member: Arc<Member>,
     lane: LaneId,
     call: CallId,
     stage: Stage,
@@ -36,20 +36,23 @@ pub(super) struct Lease {
 impl Lease {
     pub(super) fn new(
         shared: Arc<Shared>,
-        worker: Arc<dyn Worker>,
-        id: WorkerId,
+        member: Arc<Member>,
         lane: LaneId,
         call: CallId,
     ) -> Self {
         Self {
             shared,
-            worker,
-            id,
+            member,
             lane,
             call,
             stage: Stage::Idle,
             since: None,
         }
+    }
+
+    /// Whether the call was handed to the worker.
+    pub(super) fn is_used(&self) -> bool {
+        self.stage != Stage::Idle
     }
 
     /// Runs the call. A stream goes on holding the lease; anything else ends it.
@@ -61,52 +64,92 @@ impl Lease {
         if self.shared.has_sinks() {
             let now = Instant::now();
             self.since = Some(now);
-            let (call, worker, queued) = (self.call, self.id, now - queued_at);
+            let (call, worker, queued) = (self.call, self.member.id, now - queued_at);
             self.shared.emit(EventKind::CallStarted {
                 call,
                 worker,
                 queued,
             });
         }
-        let reply = self.worker.call(self.lane, call).await;
-        match &reply {
-            Ok(Reply::Stream(_)) => {}
-            Ok(Reply::One(_)) => self.finish(Ok(())),
-            Err(error) => self.finish(Err(error)),
+        match self.member.worker.call(self.lane, call).await {
+            Ok(Reply::Stream(stream)) => Ok(Reply::Stream(stream)),
+            Ok(Reply::One(value)) => {
+                self.finish();
+                Ok(Reply::One(value))
+            }
+            Err(error) => Err(self.fail(error)),
         }
-        reply
     }
 
-    /// The final answer came.
-    pub(super) fn finish(&mut self, result: Result<(), &CallError>) {
-        if std::mem::replace(&mut self.stage, Stage::Returned) == Stage::Returned {
+    /// Gives up a call that is running: its worker is told, and the lane comes back when it let go.
+    pub(super) fn abandon(&mut self) {
+        if self.stage == Stage::InFlight {
+            self.give_back(Input::Abandoned(self.call), Outcome::Abandoned);
+        }
+    }
+
+    /// The call is over, and its lane free.
+    pub(super) fn finish(&mut self) {
+        if self.stage == Stage::Returned {
             return;
         }
-        let outcome = match result {
-            Err(CallError::WorkerLost(_)) => Outcome::WorkerLost,
-            _ => Outcome::Answered,
-        };
-        match result {
-            Err(CallError::Protocol { .. }) => {
-                self.shared
-                    .step(Input::Condemn(self.id, RetireReason::Protocol));
-            }
-            // Before the lane is given back: nobody else may be sent to the dead, and the replacement starts now.
-            Err(CallError::WorkerLost(_)) => self.shared.step(Input::Exited(self.id)),
-            _ => {}
+        let asked = self.member.tally.count();
+        self.give_back(Input::Finished(self.call), Outcome::Answered);
+        if asked {
+            self.shared.assess(self.member.id);
         }
-        self.give_back(Input::Finished(self.call), outcome);
-        self.shared.assess(self.id);
     }
 
-    fn give_back(&self, input: Input, outcome: Outcome) {
+    /// The call is over with an error. Returns what the caller is to know of it.
+    pub(super) fn fail(&mut self, error: CallError) -> CallError {
+        if self.stage == Stage::Returned {
+            return error;
+        }
+        match error {
+            CallError::WorkerLost(report) => {
+                let report = self.report(&report);
+                // Before the lane is given back: nobody else may be sent to the dead, and the replacement starts now.
+                self.shared
+                    .step_with(Input::Exited(self.member.id), |state| {
+                        state.last_exit = Some(Arc::clone(&report));
+                        None
+                    });
+                self.give_back(Input::Finished(self.call), Outcome::WorkerLost);
+                CallError::WorkerLost(report)
+            }
+            error => {
+                if let CallError::Protocol { .. } = error {
+                    let condemn = Input::Condemn(self.member.id, RetireReason::Protocol);
+                    self.shared.step(condemn);
+                }
+                self.finish();
+                error
+            }
+        }
+    }
+
+    /// The report of the worker's end, as it concerns this call.
+    fn report(&self, report: &ExitReport) -> Arc<ExitReport> {
+        let mut report = report.clone();
+        self.member.complete(&mut report);
+        let control = self.shared.state.lock().calls.get(&self.call).cloned();
+        report.call = control.map(|control| LostCall::new(self.call, Arc::clone(&control.command)));
+        Arc::new(report)
+    }
+
+    fn give_back(&mut self, input: Input, outcome: Outcome) {
+        self.stage = Stage::Returned;
         let event = self.since.map(|since| EventKind::CallFinished {
             call: self.call,
-            worker: self.id,
+            worker: self.member.id,
             ran: since.elapsed(),
             outcome,
         });
-        self.shared.step_with(input, |_| event);
+        let call = self.call;
+        self.shared.step_with(input, |state| {
+            state.calls.remove(&call);
+            event
+        });
     }
 }
 
@@ -114,7 +157,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         match self.stage {
             Stage::Idle => self.give_back(Input::Finished(self.call), Outcome::Abandoned),
-            Stage::InFlight => self.give_back(Input::Abandoned(self.call), Outcome::Abandoned),
+            Stage::InFlight => self.abandon(),
             Stage::Returned => {}
         }
     }

@@ -2,15 +2,17 @@
 //! so that dropping its last handle ends them.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::shared::{Member, Shared};
+use super::attend::attend;
+use super::member::{Member, Record};
+use super::shared::Shared;
 use crate::error::{LaunchError, LaunchErrorKind};
-use crate::event::{EventKind, LogLine, RetireReason};
+use crate::event::{EventKind, LogLine};
 use crate::ids::WorkerId;
 use crate::notice::Notice;
-use crate::recycle::{Verdict, WorkerView};
-use crate::sched::{Input, WorkerState, WorkerStatus};
+use crate::sched::Input;
+use crate::usage::Usage;
 use crate::worker::{LaunchContext, Launched, Worker};
 
 /// Notices a pool remembers. Profiles have a few, each with the name of a library or two in it.
@@ -41,7 +43,9 @@ impl Shared {
 
     /// Tells a notice if it is new, and replaces the worker if the notice says so.
     fn take_notice(self: &Arc<Self>, worker: WorkerId, notice: Notice) {
-        let unfit = notice.unfit.then(|| notice.message.clone());
+        let unfit = notice
+            .unfit
+            .then(|| (notice.code.clone(), notice.message.clone()));
         let notice = Arc::new(notice);
         let new = {
             let told = &mut self.state.lock().notices;
@@ -61,70 +65,10 @@ impl Shared {
         if let Some(notice) = new {
             self.emit(EventKind::Notice { worker, notice });
         }
-        if let Some(why) = unfit {
-            self.step(Input::Retire(worker, RetireReason::Policy(why)));
+        if let Some((code, why)) = unfit {
+            self.retire_unfit(worker, &code, why);
         }
     }
-
-    /// Asks the recycle policies about one worker.
-    pub(super) fn assess(self: &Arc<Self>, worker: WorkerId) {
-        if self.policies.is_empty() {
-            return;
-        }
-        let status = self.state.lock().sched.worker(worker);
-        if let Some(view) = status.as_ref().and_then(view) {
-            self.judge(&view);
-        }
-    }
-
-    fn judge(self: &Arc<Self>, view: &WorkerView) {
-        let now = Instant::now();
-        let verdicts = self.policies.iter().map(|policy| policy.assess(view, now));
-        let due = verdicts.into_iter().find_map(|verdict| match verdict {
-            Verdict::Retire(why) => Some(why),
-            _ => None,
-        });
-        if let Some(why) = due {
-            self.step(Input::Retire(view.worker, RetireReason::Policy(why)));
-        }
-    }
-
-    /// Asks the policies about all workers; returns when to ask again.
-    fn judge_all(self: &Arc<Self>) -> Option<Instant> {
-        if self.policies.is_empty() {
-            return None;
-        }
-        let views: Vec<_> = self
-            .state
-            .lock()
-            .sched
-            .workers()
-            .filter_map(|status| view(&status))
-            .collect();
-        let now = Instant::now();
-        let mut next = None;
-        for view in &views {
-            self.judge(view);
-            let times = self
-                .policies
-                .iter()
-                .filter_map(|policy| policy.recheck(view, now).at);
-            next = times.chain(next).min();
-        }
-        next.filter(|at| *at > now)
-    }
-}
-
-/// What policies may know of a worker; `None` for one they have no say about.
-fn view(status: &WorkerStatus) -> Option<WorkerView> {
-    if status.state != WorkerState::Ready {
-        return None;
-    }
-    let mut view = WorkerView::new(status.worker, status.ready_at?);
-    view.served = status.served;
-    view.busy = status.busy;
-    view.idle_since = status.idle_since;
-    Some(view)
 }
 
 /// Kills the worker when its task is dropped, as it is when the async runtime goes away.
@@ -146,9 +90,12 @@ impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             let worker = self.worker;
+            // Dropped without the lock: it may be the last that holds the worker.
+            let mut _gone = None;
             shared.step_with(Input::Exited(worker), |state| {
                 state.tasks.remove(&worker);
-                state.members.remove(&worker);
+                _gone = state.members.remove(&worker);
+                state.count_silent();
                 None
             });
         }
@@ -185,40 +132,77 @@ async fn live(registration: Registration) {
         }
     };
     let leash = Leash(Arc::clone(&worker));
+    let took = started.elapsed();
+    let boot = measure(&shared, hello.process).await;
     let Some(strong) = shared.upgrade() else {
         return;
     };
-    let hello = Arc::new(hello);
-    let (lanes, took) = (hello.lanes, started.elapsed());
-    strong.step_with(Input::Launched { worker: id, lanes }, |state| {
+    if let Some(error) = boot.and_then(|boot| strong.policies.admit(&boot).err()) {
+        drop(strong);
+        worker.abort("its pool's limits are too low for it");
+        worker.exited().await;
+        if let Some(shared) = shared.upgrade() {
+            report_failure(&shared, id, error);
+        }
+        return;
+    }
+    let member = Arc::new(Member::new(id, worker, Arc::new(hello)));
+    if !introduce(&strong, &member, boot, took) {
+        return;
+    }
+    strong.assess(id);
+    let needs = (!strong.policies.is_empty()).then_some(strong.policies.needs);
+    let meter = strong.policies.meter.clone();
+    drop(strong);
+    let mut report = match needs {
+        Some(needs) => attend(&shared, &member, needs, meter).await,
+        None => member.worker.exited().await,
+    };
+    drop(leash);
+    if let Some(shared) = shared.upgrade() {
+        member.complete(&mut report);
+        let report = Arc::new(report);
+        shared.state.lock().last_exit = Some(Arc::clone(&report));
+        shared.emit(EventKind::WorkerExited { worker: id, report });
+    }
+}
+
+/// What a worker uses that has just become ready, if a policy asks for that and somebody can tell.
+async fn measure(shared: &Weak<Shared>, process: Option<u32>) -> Option<Usage> {
+    let meter = {
+        let shared = shared.upgrade()?;
+        shared.policies.needs.usage?;
+        shared.policies.meter.clone()?
+    };
+    let process = process?;
+    let reading = tokio::task::spawn_blocking(move || meter.read(process));
+    reading.await.ok().flatten()
+}
+
+/// Takes a worker into the pool. False if it is not wanted any more.
+fn introduce(
+    shared: &Arc<Shared>,
+    member: &Arc<Member>,
+    boot: Option<Usage>,
+    took: Duration,
+) -> bool {
+    let (worker, lanes) = (member.id, member.hello.lanes);
+    let mut wanted = false;
+    shared.step_with(Input::Launched { worker, lanes }, |state| {
         // The scheduler may have dropped this worker while it was being launched.
-        state.sched.worker(id)?;
-        let (worker, hello) = (Arc::clone(&worker), Arc::clone(&hello));
-        state.members.insert(
-            id,
-            Member {
-                worker,
-                hello: Arc::clone(&hello),
-            },
-        );
+        state.sched.worker(worker)?;
+        wanted = true;
+        state.failing = 0;
+        let record = Record::new(member.ready_at, boot);
+        state.members.insert(worker, (Arc::clone(member), record));
+        let hello = Arc::clone(&member.hello);
         Some(EventKind::WorkerReady {
-            worker: id,
+            worker,
             hello,
             took,
         })
     });
-    if !strong.state.lock().members.contains_key(&id) {
-        return;
-    }
-    drop(strong);
-    let report = worker.exited().await;
-    drop(leash);
-    if let Some(shared) = shared.upgrade() {
-        shared.emit(EventKind::WorkerExited {
-            worker: id,
-            report: Arc::new(report),
-        });
-    }
+    wanted
 }
 
 fn prepare(
@@ -226,7 +210,7 @@ fn prepare(
     worker: WorkerId,
 ) -> (
     impl Future<Output = Result<Launched, LaunchError>> + Send + use<>,
-    std::time::Duration,
+    Duration,
 ) {
     let timeout = shared.settings.startup_timeout;
     let weak = Arc::downgrade(shared);
@@ -253,6 +237,8 @@ fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: LaunchError) {
     let permanent = error.is_permanent();
     shared.step_with(Input::LaunchFailed { worker, permanent }, |state| {
         state.last_failure = Some(Arc::clone(&error));
+        state.failures += 1;
+        state.failing = state.failing.saturating_add(1);
         state.tasks.remove(&worker);
         None
     });
@@ -293,11 +279,12 @@ pub(super) async fn keep_time(shared: Weak<Shared>) {
             return;
         };
         strong.step(Input::Tick);
-        let recheck = strong.judge_all();
+        strong.assess_due();
         let next = {
             let mut state = strong.state.lock();
-            let tick = state.sched.wake_at();
-            state.armed = recheck.into_iter().chain(tick).min();
+            let records = state.members.values().map(|(_, record)| record);
+            let checks = records.filter_map(|record| record.check_at);
+            state.armed = checks.chain(state.sched.wake_at()).min();
             state.armed
         };
         // The alarm lives in the pool, so waiting for it would keep the pool alive; it is polled through a handle

@@ -7,13 +7,20 @@
 //!   timer ─Tick──────▶ └───────────┘ ──Stop───▶ Worker::stop
 //! ```
 
+mod admin;
+mod attend;
 mod builder;
 mod control;
+mod drain;
 mod errors;
+mod guard;
 mod health;
 mod lease;
 mod maintain;
+mod member;
+mod policies;
 mod request;
+mod retry;
 mod settings;
 mod shared;
 mod snapshot;
@@ -28,12 +35,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{CallError, LaunchError};
 use crate::ids::{PoolName, WorkerId};
-use crate::sched::Input;
 use crate::value::{Args, ValueError};
 use crate::worker::Command;
 
 pub use builder::PoolBuilder;
 pub use control::CancelHandle;
+pub use drain::DrainReport;
 pub use errors::{RecycleError, ReloadReport, ResizeError};
 pub use health::{BreakerState, Health, HealthStatus};
 pub use request::Request;
@@ -58,16 +65,6 @@ impl fmt::Debug for Pool {
             .field("name", self.name())
             .finish_non_exhaustive()
     }
-}
-
-/// What [`Pool::drain`] leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DrainReport {
-    /// Calls that were still running when the grace was over, and were interrupted.
-    pub interrupted: usize,
-    /// Calls that were still waiting, and were rejected.
-    pub rejected: usize,
 }
 
 impl Pool {
@@ -199,37 +196,24 @@ impl Pool {
         self.shared.health()
     }
 
-    /// Takes no more calls, finishes those it has within `grace`, then ends all workers and waits until they are gone.
+    /// Takes no more calls and finishes those it has within `grace`; interrupts what is left then, as
+    /// [`CancelHandle::cancel`] does; after `cooperative_grace` and `cancel_grace` kills what did not let go. Then ends
+    /// all workers and waits until they are gone.
     ///
-    /// A second call, with a shorter grace, cuts the first one short.
+    /// A second call, with a shorter grace, cuts the first one short. On a pool that is closed it returns at once, with
+    /// nothing to report.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the pool draining; call again to go on.
+    /// Dropping the future leaves the pool draining, without an end to its grace; call again to go on.
     pub async fn drain(&self, grace: Duration) -> DrainReport {
-        self.shared.step(Input::Drain);
-        // An elapsed grace is not an error: what is left is reported.
-        let _ = tokio::time::timeout(grace, self.shared.until(|state| state.sched.is_idle())).await;
-        self.close().await
+        self.shared.drain(grace).await
     }
 
-    /// Rejects the calls that wait, interrupts those that run, ends all workers and waits until they are gone.
+    /// Rejects the calls that wait, kills the workers that run one, ends the others and waits until all are gone.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the pool closed; the workers end all the same.
     pub async fn shutdown(&self) -> DrainReport {
-        self.close().await
-    }
-
-    async fn close(&self) -> DrainReport {
-        let report = {
-            let state = self.shared.state.lock();
-            DrainReport {
-                interrupted: state.sched.running(),
-                rejected: state.sched.queued(),
-            }
-        };
-        self.shared.step(Input::Close);
-        self.shared.until(|state| state.tasks.is_empty()).await;
-        report
+        self.shared.shutdown().await
     }
 }

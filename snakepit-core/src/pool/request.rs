@@ -1,19 +1,22 @@
 //! One call from the caller's side: options, waiting for a lane, running, trying again.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
-use super::control::{CancelHandle, Control};
+use super::control::{CancelHandle, Controlled};
 use super::lease::Lease;
+use super::retry::{Attempts, Next};
 use super::shared::Shared;
 use super::stream::CallStream;
-use crate::error::{CallError, Delivery, Rejection, Stage};
+use crate::error::{CallError, Rejection, Stage};
 use crate::event::EventKind;
 use crate::ids::{CallId, SessionId};
-use crate::sched::{Affinity, Arrival, Input, Priority};
+use crate::sched::{Affinity, Arrival, Input, Priority, Refusal};
 use crate::value::{Args, Value, ValueError, from_value};
 use crate::worker::{Call, Reply};
 
@@ -29,7 +32,7 @@ pub struct Request {
     priority: Priority,
     session: Option<(SessionId, Affinity)>,
     traceparent: Option<Arc<str>>,
-    control: Arc<Control>,
+    control: Controlled,
 }
 
 /// How long one call may take, fixed when it starts.
@@ -41,13 +44,15 @@ struct Budget {
 
 impl Request {
     pub(super) fn new(shared: Arc<Shared>, command: &str, args: Result<Args, ValueError>) -> Self {
+        let command: Arc<str> = command.into();
         let (timeout, queue_timeout) = (
             shared.settings.request_timeout,
             shared.settings.queue_timeout,
         );
         Self {
             shared,
-            command: command.into(),
+            control: Controlled::new(Arc::clone(&command)),
+            command,
             args: args.map(Arc::new),
             timeout,
             queue_timeout,
@@ -55,7 +60,6 @@ impl Request {
             priority: Priority::default(),
             session: None,
             traceparent: None,
-            control: Arc::default(),
         }
     }
 
@@ -73,7 +77,7 @@ impl Request {
     }
 
     /// Declares that running the command twice does no harm: it is tried again if its worker dies, until it has killed
-    /// `poison_threshold` workers.
+    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
         self
@@ -104,7 +108,7 @@ impl Request {
 
     /// What stops this call from elsewhere, also while it runs.
     pub fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle(Arc::clone(&self.control))
+        CancelHandle(self.control.share())
     }
 
     /// Makes the call and waits for its result.
@@ -115,16 +119,23 @@ impl Request {
     /// # Errors
     /// As [`Pool::call`](crate::Pool::call).
     pub async fn call<T: DeserializeOwned>(self) -> Result<T, CallError> {
+        let answer = self.answer().await;
+        // Whoever was told that the call was stopped is not contradicted by an answer that came at the same moment.
+        match (answer, self.control.finish()) {
+            (Ok(_), Some(stop)) => Err(stop.error(Stage::Run)),
+            (answer, _) => decode(&self.command, answer?),
+        }
+    }
+
+    async fn answer(&self) -> Result<Value, CallError> {
         let budget = self.budget();
-        let mut kills = 0;
+        let mut attempts = Attempts::default();
         loop {
             let (mut lease, call) = self.admitted(budget, false).await?;
-            let answer = timeout_at(budget.deadline.into(), lease.run(call, budget.started)).await;
-            match answer {
-                Err(_elapsed) => return Err(self.timed_out()),
-                Ok(Ok(Reply::One(value))) => return self.decode(value),
-                Ok(Ok(Reply::Stream(_))) => return Err(self.unasked_stream(lease)),
-                Ok(Err(error)) => self.retriable(error, &mut kills)?,
+            match self.run(&mut lease, call, budget).await {
+                Ok(Reply::One(value)) => return Ok(value),
+                Ok(Reply::Stream(_)) => return Err(self.unasked_stream(lease)),
+                Err(error) => self.again(error, &mut attempts)?,
             }
         }
     }
@@ -138,23 +149,35 @@ impl Request {
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
         let budget = self.budget();
-        let mut kills = 0;
+        let mut attempts = Attempts::default();
         loop {
             let (mut lease, call) = self.admitted(budget, true).await?;
-            let answer = timeout_at(budget.deadline.into(), lease.run(call, budget.started)).await;
-            match answer {
-                Err(_elapsed) => return Err(self.timed_out()),
-                Ok(Ok(reply)) => {
-                    return Ok(CallStream::new(
-                        reply,
-                        lease,
-                        self.command,
-                        budget.deadline,
-                        self.timeout,
-                    ));
+            match self.run(&mut lease, call, budget).await {
+                Ok(reply) => {
+                    let (control, timeout) = (self.control, self.timeout);
+                    let stream = CallStream::new(reply, lease, control, budget.deadline, timeout);
+                    return Ok(stream);
                 }
-                Ok(Err(error)) => self.retriable(error, &mut kills)?,
+                Err(error) => self.again(error, &mut attempts)?,
             }
+        }
+    }
+
+    /// Runs the call on its lane until it is answered, out of time, or stopped.
+    async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
+        let done = {
+            let mut work = pin!(lease.run(call, budget.started));
+            let work = poll_fn(|cx| self.control.poll(cx, work.as_mut()));
+            timeout_at(budget.deadline.into(), work).await
+        };
+        match done {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(stop)) if lease.is_used() => Err(stop.error(Stage::Run)),
+            Ok(Err(stop)) => Err(stop.error(Stage::Queue)),
+            Err(_elapsed) => Err(CallError::TimedOut {
+                stage: Stage::Run,
+                after: self.timeout,
+            }),
         }
     }
 
@@ -177,6 +200,9 @@ impl Request {
                 return Err(CallError::Encode { command, source });
             }
         };
+        if let Some(stop) = self.control.stopped() {
+            return Err(stop.error(Stage::Queue));
+        }
         let id = self.shared.next_call();
         let patience = budget
             .started
@@ -188,20 +214,26 @@ impl Request {
             session: self.session.clone(),
             give_up_at: patience.min(budget.deadline),
         };
-        let answer = match self.shared.admit(arrival) {
+        let answer = match self.shared.admit(arrival, self.control.share()) {
             Ok(answer) => answer,
-            Err(receiver) => {
+            Err(mut receiver) => {
                 let mut place = Place {
                     shared: &self.shared,
                     call: id,
-                    waiting: true,
+                    left: Some("call.abandoned"),
                 };
-                let answer = receiver.await;
-                place.waiting = false;
-                match answer {
-                    Ok(answer) => answer,
-                    // The sender is dropped only together with the pool's state.
-                    Err(_) => Err(crate::sched::Refusal::Closed),
+                let answer = poll_fn(|cx| self.control.poll(cx, Pin::new(&mut receiver)));
+                match answer.await {
+                    Ok(answer) => {
+                        place.left = None;
+                        // The sender is dropped only together with the pool's state.
+                        answer.unwrap_or(Err(Refusal::Closed))
+                    }
+                    Err(stop) => {
+                        let error = stop.error(Stage::Queue);
+                        place.left = Some(error.code());
+                        return Err(error);
+                    }
                 }
             }
         };
@@ -218,7 +250,7 @@ impl Request {
         Ok((lease, call))
     }
 
-    fn refused(&self, call: CallId, why: crate::sched::Refusal, budget: Budget) -> CallError {
+    fn refused(&self, call: CallId, why: Refusal, budget: Budget) -> CallError {
         let mut error = self
             .shared
             .refused(why, self.session.as_ref().map(|(session, _)| session));
@@ -232,36 +264,17 @@ impl Request {
         error
     }
 
-    fn decode<T: DeserializeOwned>(&self, value: Value) -> Result<T, CallError> {
-        decode(&self.command, value)
-    }
-
-    fn timed_out(&self) -> CallError {
-        CallError::TimedOut {
-            stage: Stage::Run,
-            after: self.timeout,
-        }
-    }
-
     /// Whether to go round again; if not, the error to return.
-    fn retriable(&self, error: CallError, kills: &mut u32) -> Result<(), CallError> {
+    fn again(&self, error: CallError, attempts: &mut Attempts) -> Result<(), CallError> {
         let CallError::WorkerLost(report) = &error else {
             return Err(error);
         };
-        *kills += 1;
-        match report.delivery {
-            // The worker was dead before the call reached it. Bounded all the same: a pool whose workers die
-            // faster than they can be called must not keep a caller busy for ever.
-            Delivery::NotSent if *kills < 10 => Ok(()),
-            Delivery::MaybeExecuted if self.idempotent => {
-                if *kills < self.shared.settings.poison_threshold {
-                    return Ok(());
-                }
-                Err(CallError::Poisoned {
-                    reports: vec![Arc::clone(report)],
-                })
-            }
-            _ => Err(error),
+        let most = self.shared.settings.poison_threshold;
+        match attempts.lost(report, self.idempotent, most) {
+            Next::Again => Ok(()),
+            Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
+            Next::Paid | Next::Fail => Err(error),
+            Next::Poisoned(reports) => Err(CallError::Poisoned { reports }),
         }
     }
 
@@ -272,8 +285,7 @@ impl Request {
             worker,
             detail: "a stream answered a plain call".into(),
         };
-        lease.finish(Err(&error));
-        error
+        lease.fail(error)
     }
 }
 
@@ -289,19 +301,18 @@ pub(super) fn decode<T: DeserializeOwned>(command: &str, value: Value) -> Result
 struct Place<'a> {
     shared: &'a Arc<Shared>,
     call: CallId,
-    waiting: bool,
+    /// The code of the error the caller gets when this is dropped; `None` once it has its answer.
+    left: Option<&'static str>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if self.waiting {
+        if let Some(code) = self.left {
             let call = self.call;
             self.shared.step_with(Input::Withdrawn(call), |state| {
                 state.waiters.remove(&call);
-                Some(EventKind::CallRejected {
-                    call,
-                    code: "call.abandoned",
-                })
+                state.calls.remove(&call);
+                Some(EventKind::CallRejected { call, code })
             });
         }
     }

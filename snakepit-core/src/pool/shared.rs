@@ -1,43 +1,73 @@
 //! The one lock of a pool and what is done after it is released. Knows how to step, not when.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::control::Control;
+use super::drain::Tolls;
+use super::guard::Guard;
+use super::health::Vitals;
 use super::lease::Lease;
-use super::{Health, HealthStatus, PoolSettings, RecycleError, ReloadReport, ResizeError};
-use crate::error::{CallError, LaunchError, Rejection, Stage};
+use super::member::{Member, Record};
+use super::policies::Policies;
+use super::retry::Budget;
+use super::{HealthStatus, PoolSettings};
+use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
-use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
+use crate::ids::{CallId, LaneId, NumberMap, PoolName, WorkerId};
 use crate::limits::CancelGrace;
 use crate::notice::Notice;
-use crate::recycle::RecyclePolicy;
 use crate::sched::{Action, Arrival, Input, Refusal, Scheduler};
-use crate::worker::{Command, Hello, Worker, WorkerProfile};
+use crate::worker::{Quiesced, WorkerProfile};
 
-/// A worker that was launched and is not gone.
-pub(super) struct Member {
-    pub(super) worker: Arc<dyn Worker>,
-    pub(super) hello: Arc<Hello>,
-}
+/// How long a worker may take to say where a slow call is. What takes longer says enough by that.
+const STACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a waiting caller is told.
 pub(super) type Answer = Result<Lease, Refusal>;
 
+/// Whether the pool takes calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Open,
+    Draining,
+    Closed,
+}
+
 /// Everything behind the lock.
 pub(super) struct State {
     pub(super) sched: Scheduler,
-    pub(super) members: HashMap<WorkerId, Member>,
+    pub(super) phase: Phase,
+    pub(super) members: NumberMap<WorkerId, (Arc<Member>, Record)>,
     /// The task of every worker that is not gone, launching ones included; `None` until it is spawned.
-    pub(super) tasks: HashMap<WorkerId, Option<AbortHandle>>,
-    pub(super) waiters: HashMap<CallId, oneshot::Sender<Answer>>,
+    pub(super) tasks: NumberMap<WorkerId, Option<AbortHandle>>,
+    pub(super) waiters: NumberMap<CallId, oneshot::Sender<Answer>>,
+    /// The calls that wait or run and whose caller is still there.
+    pub(super) calls: NumberMap<CallId, Arc<Control>>,
+    pub(super) retries: Budget,
+    pub(super) tolls: Tolls,
+    /// Why the last launch that failed did.
     pub(super) last_failure: Option<Arc<LaunchError>>,
+    /// Launches that failed, in all.
+    pub(super) failures: u64,
+    /// Launches that failed since one last worked.
+    pub(super) failing: u32,
+    /// How the last worker that was lost ended.
+    pub(super) last_exit: Option<Arc<ExitReport>>,
+    /// Ready workers that should have given a sign and have not.
+    pub(super) silent: usize,
+    /// One for each policy, and one for notices.
+    pub(super) guards: Vec<Guard>,
+    /// Which policies were stopped and why, for people.
+    pub(super) stopped: Vec<String>,
+    /// What health was last judged by, and the outcome.
+    judged: Option<(Vitals, HealthStatus)>,
     /// Told so far, each once.
     pub(super) notices: Vec<Arc<Notice>>,
     actions: Vec<Action>,
@@ -51,13 +81,13 @@ pub(super) struct Shared {
     pub(super) name: PoolName,
     pub(super) settings: PoolSettings,
     pub(super) profile: Arc<dyn WorkerProfile>,
-    pub(super) policies: Vec<Arc<dyn RecyclePolicy>>,
+    pub(super) policies: Policies,
     pub(super) runtime: Handle,
     pub(super) state: Mutex<State>,
     /// Wakes the maintenance task when the next tick comes earlier than it thinks.
     pub(super) alarm: Arc<Notify>,
     /// Ticks whenever the set of workers or the idleness of the pool may have changed.
-    changed: watch::Sender<()>,
+    pub(super) changed: watch::Sender<()>,
     sinks: Vec<Arc<dyn EventSink>>,
     next_call: AtomicU64,
 }
@@ -68,15 +98,23 @@ enum Effect {
     /// For the caller that is asking right now, or for one that is gone. Dropping a lease returns its lane.
     Unclaimed(CallId, Answer),
     Cancel {
-        worker: Arc<dyn Worker>,
+        member: Arc<Member>,
         lane: LaneId,
         call: CallId,
     },
     Launch(WorkerId),
-    Stop(Arc<dyn Worker>),
-    Kill(Arc<dyn Worker>, RetireReason),
+    Stop(Arc<Member>),
+    Kill(Arc<Member>, RetireReason),
     /// Ends a launch. `None` if its task is not spawned yet: it will find out by itself.
     BreakOff(Option<AbortHandle>),
+    /// Finds out where a call is, and tells.
+    Locate {
+        member: Arc<Member>,
+        lane: LaneId,
+        call: CallId,
+        command: Arc<str>,
+        running: Duration,
+    },
     Emit(Event),
 }
 
@@ -85,17 +123,28 @@ impl Shared {
         name: PoolName,
         settings: PoolSettings,
         profile: Arc<dyn WorkerProfile>,
-        policies: Vec<Arc<dyn RecyclePolicy>>,
+        policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
         runtime: Handle,
     ) -> Self {
         let state = State {
             sched,
-            members: HashMap::new(),
-            tasks: HashMap::new(),
-            waiters: HashMap::new(),
+            phase: Phase::Open,
+            members: NumberMap::default(),
+            tasks: NumberMap::default(),
+            waiters: NumberMap::default(),
+            calls: NumberMap::default(),
+            retries: Budget::default(),
+            tolls: Tolls::default(),
             last_failure: None,
+            failures: 0,
+            failing: 0,
+            last_exit: None,
+            silent: 0,
+            guards: policies.guards(),
+            stopped: Vec::new(),
+            judged: None,
             notices: Vec::new(),
             actions: Vec::new(),
             next_event: 1,
@@ -109,7 +158,7 @@ impl Shared {
             runtime,
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
-            changed: watch::Sender::new(()),
+            changed: watch::channel(()).0,
             sinks,
             next_call: AtomicU64::new(1),
         }
@@ -128,11 +177,14 @@ impl Shared {
     pub(super) fn admit(
         self: &Arc<Self>,
         arrival: Arrival,
+        control: Arc<Control>,
     ) -> Result<Answer, oneshot::Receiver<Answer>> {
         let call = arrival.call;
         let mut effects = Vec::new();
         let outcome = {
             let mut state = self.state.lock();
+            state.retries.earn();
+            state.calls.insert(call, control);
             self.turn(&mut state, Input::Arrived(arrival), &mut effects);
             let own = effects
                 .iter()
@@ -166,15 +218,28 @@ impl Shared {
         input: Input,
         change: impl FnOnce(&mut State) -> Option<EventKind>,
     ) {
+        self.step_by(|state| (Some(input), change(state)));
+    }
+
+    /// As [`step`](Self::step), deciding under the same lock on the input, if any, and an event.
+    pub(super) fn step_by(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&mut State) -> (Option<Input>, Option<EventKind>),
+    ) {
         let mut effects = Vec::new();
-        let population = !matches!(input, Input::Abandoned(_) | Input::Withdrawn(_));
-        {
+        let population = {
             let mut state = self.state.lock();
-            if let Some(kind) = change(&mut state) {
+            let (input, event) = decide(&mut state);
+            if let Some(kind) = event {
                 self.note(&mut state, &mut effects, || kind);
             }
-            self.turn(&mut state, input, &mut effects);
-        }
+            let population = !matches!(input, Some(Input::Abandoned(_) | Input::Withdrawn(_)));
+            match input {
+                Some(input) => self.turn(&mut state, input, &mut effects),
+                None => self.observe(&mut state, &mut effects),
+            }
+            population
+        };
         self.perform(effects);
         if population && self.changed.receiver_count() > 0 {
             self.changed.send_replace(());
@@ -216,84 +281,106 @@ impl Shared {
     /// One turn of the scheduler, under the lock. Looks up what each action needs; does nothing that could run foreign
     /// code: wakers, sinks and `Drop`s wait in `effects`.
     fn turn(self: &Arc<Self>, state: &mut State, input: Input, effects: &mut Vec<Effect>) {
+        match &input {
+            Input::Drain => state.phase = state.phase.max(Phase::Draining),
+            Input::Close => state.phase = Phase::Closed,
+            _ => {}
+        }
         let mut actions = std::mem::take(&mut state.actions);
         state.sched.on(input, Instant::now(), &mut actions);
         for action in actions.drain(..) {
-            match action {
-                Action::Grant { call, worker, lane } => {
-                    let Some(member) = state.members.get(&worker) else {
-                        debug_assert!(
-                            false,
-                            "granted a lane of worker {worker}, which is no member"
-                        );
-                        continue;
-                    };
-                    let lease = Lease::new(
-                        Arc::clone(self),
-                        Arc::clone(&member.worker),
-                        worker,
-                        lane,
-                        call,
-                    );
-                    effects.push(answer(state, call, Ok(lease)));
-                }
-                Action::Reject { call, why } => effects.push(answer(state, call, Err(why))),
-                Action::Cancel { call, worker, lane } => {
-                    if let Some(member) = state.members.get(&worker) {
-                        effects.push(Effect::Cancel {
-                            worker: Arc::clone(&member.worker),
-                            lane,
-                            call,
-                        });
-                    }
-                }
-                Action::Launch(worker) => {
-                    state.tasks.insert(worker, None);
-                    effects.push(Effect::Launch(worker));
-                    self.note(state, effects, || EventKind::WorkerLaunching { worker });
-                }
-                Action::Draining(worker, reason) => {
-                    self.note(state, effects, || EventKind::WorkerDraining {
-                        worker,
-                        reason,
-                    });
-                }
-                Action::Stop(worker, _) => {
-                    if let Some(member) = state.members.get(&worker) {
-                        effects.push(Effect::Stop(Arc::clone(&member.worker)));
-                    }
-                }
-                Action::Due(worker, reason) => {
-                    self.note(state, effects, || EventKind::WorkerDue { worker, reason });
-                }
-                Action::Quarantined { worker, call } => {
-                    self.note(state, effects, || EventKind::WorkerQuarantined {
-                        worker,
-                        call,
-                    });
-                }
-                Action::Resized { from, to } => {
-                    self.note(state, effects, || EventKind::Resized { from, to });
-                }
-                Action::Breaker(breaker) => {
-                    self.note(state, effects, || EventKind::Breaker { state: breaker });
-                }
-                Action::Slow { .. } => {}
-                Action::Abort(worker, reason) => effects.push(match state.members.get(&worker) {
-                    Some(member) => Effect::Kill(Arc::clone(&member.worker), reason),
-                    None => Effect::BreakOff(state.tasks.get(&worker).cloned().flatten()),
-                }),
-            }
+            self.prepare(state, action, effects);
         }
         state.actions = actions;
         // Only an earlier tick is worth waking the timekeeper for; a needless one later costs less.
-        if let Some(at) = state
-            .sched
-            .wake_at()
-            .filter(|at| state.armed.is_none_or(|armed| *at < armed))
-        {
+        if let Some(at) = state.sched.wake_at() {
+            self.arm(state, at);
+        }
+        self.observe(state, effects);
+    }
+
+    /// Has the timekeeper wake up by then.
+    pub(super) fn arm(&self, state: &mut State, at: Instant) {
+        if state.armed.is_none_or(|armed| at < armed) {
             state.armed = Some(at);
             self.alarm.notify_one();
+        }
+    }
+
+    /// Turns one action of the scheduler into its effect, and notes the event that goes with it.
+    fn prepare(self: &Arc<Self>, state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+        let event = match action {
+            Action::Grant { call, worker, lane } => {
+                let Some(member) = state.member(worker) else {
+                    debug_assert!(false, "granted a lane of worker {worker}, no member");
+                    return;
+                };
+                let lease = Lease::new(Arc::clone(self), member, lane, call);
+                return effects.push(answer(state, call, Ok(lease)));
+            }
+            Action::Reject { call, why } => {
+                state.calls.remove(&call);
+                return effects.push(answer(state, call, Err(why)));
+            }
+            Action::Cancel { call, worker, lane } => {
+                let member = state.member(worker);
+                return effects.extend(member.map(|member| Effect::Cancel { member, lane, call }));
+            }
+            Action::Slow {
+                call,
+                worker,
+                lane,
+                running,
+            } => {
+                // A call whose caller is gone is being stopped already.
+                let known = state.member(worker).zip(state.calls.get(&call));
+                if let (true, Some((member, control))) = (self.has_sinks(), known) {
+                    effects.push(Effect::Locate {
+                        member,
+                        lane,
+                        call,
+                        command: Arc::clone(&control.command),
+                        running,
+                    });
+                }
+                return;
+            }
+            Action::Launch(worker) => {
+                state.tasks.insert(worker, None);
+                effects.push(Effect::Launch(worker));
+                EventKind::WorkerLaunching { worker }
+            }
+            Action::Stop(worker, reason) => {
+                effects.extend(state.member(worker).map(Effect::Stop));
+                EventKind::WorkerStopping { worker, reason }
+            }
+            Action::Abort(worker, reason) => {
+                effects.push(match state.member(worker) {
+                    Some(member) => Effect::Kill(member, reason.clone()),
+                    None => Effect::BreakOff(state.tasks.get(&worker).cloned().flatten()),
+                });
+                EventKind::WorkerStopping { worker, reason }
+            }
+            Action::Breaker(state) => EventKind::Breaker { state },
+            Action::Draining(worker, reason) => EventKind::WorkerDraining { worker, reason },
+            Action::Due(worker, reason) => EventKind::WorkerDue { worker, reason },
+            Action::Quarantined { worker, call } => EventKind::WorkerQuarantined { worker, call },
+            Action::Resized { from, to } => EventKind::Resized { from, to },
+        };
+        self.note(state, effects, || event);
+    }
+
+    /// Judges the pool's health if anything it depends on has changed, and tells when it is another one.
+    fn observe(&self, state: &mut State, effects: &mut Vec<Effect>) {
+        let vitals = state.vitals();
+        if state.judged.is_some_and(|(before, _)| before == vitals) {
+            return;
+        }
+        let status = vitals.status();
+        let before = state.judged.replace((vitals, status));
+        if before.is_some_and(|(_, before)| before != status) && self.has_sinks() {
+            let reasons = state.reasons(&vitals);
+            self.note(state, effects, || EventKind::Health { status, reasons });
         }
     }
 
@@ -303,27 +390,61 @@ impl Shared {
                 // A receiver dropped meanwhile hands the lease back to us, whose `Drop` returns the lane.
                 Effect::Answer(waiter, answer) => drop(waiter.send(answer)),
                 Effect::Unclaimed(_, answer) => drop(answer),
-                Effect::Cancel { worker, lane, call } => {
+                Effect::Cancel { member, lane, call } => self.interrupt(member, lane, call),
+                Effect::Launch(worker) => self.spawn_worker(worker),
+                Effect::Stop(member) => {
+                    let grace = self.settings.stop_grace;
+                    self.runtime
+                        .spawn(async move { member.worker.stop(grace).await });
+                }
+                Effect::Kill(member, reason) => member.worker.abort(reason.describe()),
+                Effect::BreakOff(Some(task)) => task.abort(),
+                Effect::BreakOff(None) => {}
+                Effect::Locate {
+                    member,
+                    lane,
+                    call,
+                    command,
+                    running,
+                } => {
                     let shared = Arc::downgrade(self);
-                    let grace = CancelGrace::interrupt(self.settings.cancel_grace);
                     self.runtime.spawn(async move {
-                        let how = worker.cancel(lane, call, grace).await;
+                        let stack = member.worker.stack(lane, call);
+                        let stack = tokio::time::timeout(STACK_PATIENCE, stack).await;
                         if let Some(shared) = shared.upgrade() {
-                            shared.step(Input::Quiesced(call, how));
+                            shared.emit(EventKind::CallSlow {
+                                call,
+                                command,
+                                worker: member.id,
+                                running,
+                                stack: stack.unwrap_or_default(),
+                            });
                         }
                     });
                 }
-                Effect::Launch(worker) => self.spawn_worker(worker),
-                Effect::Stop(worker) => {
-                    let grace = self.settings.stop_grace;
-                    self.runtime.spawn(async move { worker.stop(grace).await });
-                }
-                Effect::Kill(worker, reason) => worker.abort(reason.describe()),
-                Effect::BreakOff(Some(task)) => task.abort(),
-                Effect::BreakOff(None) => {}
                 Effect::Emit(event) => self.record(&event),
             }
         }
+    }
+
+    /// Sees an abandoned call to its end.
+    fn interrupt(self: &Arc<Self>, member: Arc<Member>, lane: LaneId, call: CallId) {
+        let shared = Arc::downgrade(self);
+        let grace = self.settings.cancel_grace();
+        self.runtime.spawn(async move {
+            let how = member.worker.cancel(lane, call, grace).await;
+            let asked = how == Quiesced::Clean && member.tally.count();
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            shared.step_with(Input::Quiesced(call, how), |state| {
+                state.tolls.stuck += usize::from(how == Quiesced::Stuck);
+                None
+            });
+            if asked {
+                shared.assess(member.id);
+            }
+        });
     }
 
     /// Waits until the state satisfies `condition`.
@@ -335,115 +456,26 @@ impl Shared {
             }
         }
     }
+}
 
-    pub(super) async fn ready(&self) -> Result<(), Arc<LaunchError>> {
-        let mut changes = self.changed.subscribe();
-        loop {
-            {
-                let state = self.state.lock();
-                let sched = &state.sched;
-                let stuck = sched.gave_up() || (sched.launch_failures() >= 3 && sched.ready() == 0);
-                if let (true, Some(error)) = (stuck, &state.last_failure) {
-                    return Err(Arc::clone(error));
-                }
-                if sched.ready() >= sched.target() {
-                    return Ok(());
-                }
-            }
-            if changes.changed().await.is_err() {
-                return Ok(());
-            }
-        }
+impl State {
+    pub(super) fn member(&self, worker: WorkerId) -> Option<Arc<Member>> {
+        self.members
+            .get(&worker)
+            .map(|(member, _)| Arc::clone(member))
     }
 
-    pub(super) fn resize(self: &Arc<Self>, min: usize, max: usize) -> Result<(), ResizeError> {
-        if min == 0 {
-            return Err(ResizeError::Zero);
-        }
-        if min > max {
-            return Err(ResizeError::Reversed { min, max });
-        }
-        self.step(Input::Resize { min, max });
-        Ok(())
+    pub(super) fn record(&mut self, worker: WorkerId) -> Option<&mut Record> {
+        self.members.get_mut(&worker).map(|(_, record)| record)
     }
+}
 
-    pub(super) fn recycle(self: &Arc<Self>, worker: WorkerId) -> Result<(), RecycleError> {
-        if self.state.lock().sched.worker(worker).is_none() {
-            return Err(RecycleError::UnknownWorker { worker });
-        }
-        self.step(Input::Retire(worker, RetireReason::Recycle));
-        Ok(())
-    }
-
-    pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, Arc<LaunchError>> {
-        let old: Vec<_> = {
-            let state = self.state.lock();
-            state.sched.workers().map(|status| status.worker).collect()
-        };
-        self.profile.renew();
-        self.step(Input::Reload);
-        self.until(|state| old.iter().all(|worker| !state.tasks.contains_key(worker)))
-            .await;
-        Ok(ReloadReport {
-            replaced: old.len(),
-        })
-    }
-
-    pub(super) fn health(&self) -> Health {
-        let snapshot = self.snapshot();
-        let status = match snapshot.ready {
-            0 => HealthStatus::Down,
-            ready if ready < snapshot.target => HealthStatus::Degraded,
-            _ => HealthStatus::Ready,
-        };
-        Health {
-            status,
-            reasons: Vec::new(),
-            lanes: snapshot.lanes,
-            workers: snapshot.ready,
-            wanted: snapshot.target,
-        }
-    }
-
-    pub(super) fn commands(&self) -> Arc<[Command]> {
-        let state = self.state.lock();
-        let youngest = state.members.iter().max_by_key(|(worker, _)| **worker);
-        youngest
-            .map(|(_, member)| Arc::clone(&member.hello.commands))
-            .unwrap_or_default()
-    }
-
-    /// The error a refused caller gets.
-    pub(super) fn refused(&self, why: Refusal, session: Option<&SessionId>) -> CallError {
-        let reason = match why {
-            Refusal::QueueTimeout => {
-                return CallError::TimedOut {
-                    stage: Stage::Queue,
-                    after: self.settings.queue_timeout,
-                };
-            }
-            Refusal::QueueFull => Rejection::QueueFull {
-                limit: self.settings.queue_size,
-            },
-            Refusal::SessionBusy => match session {
-                Some(session) => Rejection::SessionBusy {
-                    session: session.clone(),
-                },
-                None => Rejection::Closed,
-            },
-            Refusal::Draining => Rejection::Draining,
-            Refusal::Closed => Rejection::Closed,
-            Refusal::BreakerOpen => Rejection::Closed,
-            Refusal::Unavailable => match &self.state.lock().last_failure {
-                Some(cause) => Rejection::Unavailable {
-                    cause: Arc::clone(cause),
-                },
-                None => Rejection::Closed,
-            },
-        };
-        CallError::Rejected {
-            pool: self.name.clone(),
-            reason,
+impl PoolSettings {
+    /// How long an interrupted call may take, rung by rung.
+    pub(super) fn cancel_grace(&self) -> CancelGrace {
+        CancelGrace {
+            cooperative: self.cooperative_grace,
+            interrupt: self.cancel_grace,
         }
     }
 }
@@ -458,7 +490,7 @@ fn answer(state: &mut State, call: CallId, answer: Answer) -> Effect {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        for member in state.members.values() {
+        for (member, _) in state.members.values() {
             member.worker.abort("the pool was dropped");
         }
         for (worker, task) in &state.tasks {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::BreakerState;
+use super::member::Record;
 use super::shared::Shared;
 use crate::ids::{PoolName, WorkerId};
 use crate::notice::Notice;
+use crate::usage::Usage;
 use crate::worker::Hello;
 
 /// A pool at one moment.
@@ -18,6 +21,10 @@ pub struct PoolSnapshot {
     pub profile: String,
     /// Workers wanted.
     pub target: usize,
+    /// The fewest workers that may be wanted.
+    pub min: usize,
+    /// The most workers that may be wanted.
+    pub max: usize,
     /// Workers that take calls.
     pub ready: usize,
     /// Lanes of all workers that take calls.
@@ -26,6 +33,8 @@ pub struct PoolSnapshot {
     pub running: usize,
     /// Calls waiting for a lane.
     pub queued: usize,
+    /// Whether launching workers goes on after deaths.
+    pub breaker: BreakerState,
     /// The workers, oldest first.
     pub workers: Vec<WorkerSnapshot>,
     /// What the profile had to say so far.
@@ -46,7 +55,8 @@ impl PoolSnapshot {
 pub struct WorkerSnapshot {
     /// The worker.
     pub worker: WorkerId,
-    /// `launching`, `ready`, `due`, `quarantined`, `draining` or `stopping`.
+    /// `launching`, `ready`, `due` (for replacement; it serves until that is ready), `quarantined`, `draining` or
+    /// `stopping`.
     pub state: &'static str,
     /// Its lanes, 0 until it is ready.
     pub lanes: usize,
@@ -56,6 +66,10 @@ pub struct WorkerSnapshot {
     pub served: u64,
     /// Time since it became ready.
     pub age: Option<Duration>,
+    /// The operating system's number for it, when it is a process.
+    pub process: Option<u32>,
+    /// What it used when it was last measured, if that is done.
+    pub usage: Option<Usage>,
     /// What it said about itself.
     pub hello: Option<Arc<Hello>>,
 }
@@ -84,28 +98,34 @@ impl Shared {
         let workers = state.sched.workers().map(|status| {
             let serving = status.state.is_serving();
             lanes += if serving { status.lanes } else { 0 };
+            let member = state.members.get(&status.worker);
+            let (member, record) = member.map(|(member, record)| (member, record)).unzip();
+            let hello = member.map(|member| Arc::clone(&member.hello));
             WorkerSnapshot {
                 worker: status.worker,
                 state: status.state.name(),
                 lanes: status.lanes,
                 busy: status.busy,
-                served: status.served,
+                served: member.map_or(0, |member| member.tally.finished()),
                 age: status.ready_at.map(|at| now.saturating_duration_since(at)),
-                hello: state
-                    .members
-                    .get(&status.worker)
-                    .map(|member| Arc::clone(&member.hello)),
+                process: hello.as_ref().and_then(|hello| hello.process),
+                usage: record.and_then(Record::usage),
+                hello,
             }
         });
         let workers = workers.collect();
+        let (min, max) = state.sched.bounds();
         PoolSnapshot {
             pool: self.name.clone(),
             profile: self.profile.kind().to_owned(),
             target: state.sched.target(),
+            min,
+            max,
             ready: state.sched.ready(),
             lanes,
             running: state.sched.running(),
             queued: state.sched.queued(),
+            breaker: state.sched.breaker(),
             workers,
             notices: state.notices.clone(),
         }

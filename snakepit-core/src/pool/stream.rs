@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tokio::time::{Sleep, sleep_until};
 
+use super::control::Controlled;
 use super::lease::Lease;
 use super::request::decode;
 use crate::error::{CallError, Stage};
@@ -23,7 +23,7 @@ use crate::worker::{Reply, ReplyStream};
 pub struct CallStream<T> {
     source: Option<Source>,
     lease: Lease,
-    command: Arc<str>,
+    control: Controlled,
     timer: Pin<Box<Sleep>>,
     timeout: Duration,
     item: PhantomData<fn() -> T>,
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned> CallStream<T> {
     pub(super) fn new(
         reply: Reply,
         lease: Lease,
-        command: Arc<str>,
+        control: Controlled,
         deadline: Instant,
         timeout: Duration,
     ) -> Self {
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned> CallStream<T> {
         Self {
             source: Some(source),
             lease,
-            command,
+            control,
             timer,
             timeout,
             item: PhantomData,
@@ -68,14 +68,6 @@ impl<T: DeserializeOwned> CallStream<T> {
     pub async fn next(&mut self) -> Option<Result<T, CallError>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
-
-    /// Ends the stream: the lane goes back if the worker is done with it, else the call is abandoned.
-    fn end(&mut self, result: Option<Result<(), &CallError>>) {
-        self.source = None;
-        if let Some(result) = result {
-            self.lease.finish(result);
-        }
-    }
 }
 
 impl<T: DeserializeOwned> Stream for CallStream<T> {
@@ -83,31 +75,42 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let polled = match this.source.take() {
-            None => return Poll::Ready(None),
-            Some(Source::One(value)) => Poll::Ready(Some(Ok(value))),
-            Some(Source::Many(mut stream)) => {
+        // Whatever ends the stream drops the reply; a lease that is in flight then interrupts the command.
+        let Some(source) = this.source.take() else {
+            return Poll::Ready(None);
+        };
+        if let Some(stop) = this.control.poll_stopped(cx) {
+            this.lease.abandon();
+            return Poll::Ready(Some(Err(stop.error(Stage::Run))));
+        }
+        let polled = match source {
+            Source::One(value) => Poll::Ready(Some(Ok(value))),
+            Source::Many(mut stream) => {
                 let polled = stream.as_mut().poll_next(cx);
                 this.source = Some(Source::Many(stream));
                 polled
             }
         };
         match polled {
-            Poll::Ready(Some(Ok(value))) => Poll::Ready(Some(decode(&this.command, value))),
+            Poll::Ready(Some(Ok(value))) => Poll::Ready(Some(decode(&this.control.command, value))),
             Poll::Ready(Some(Err(error))) => {
-                this.end(Some(Err(&error)));
-                Poll::Ready(Some(Err(error)))
+                this.source = None;
+                this.control.finish();
+                Poll::Ready(Some(Err(this.lease.fail(error))))
             }
             Poll::Ready(None) => {
-                this.end(Some(Ok(())));
+                this.source = None;
+                this.control.finish();
+                this.lease.finish();
                 Poll::Ready(None)
             }
             Poll::Pending => {
                 if this.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                // Not finished: dropping the reply and, with `self`, the lease in flight interrupts the command.
-                this.end(None);
+                this.source = None;
+                this.control.finish();
+                this.lease.abandon();
                 let error = CallError::TimedOut {
                     stage: Stage::Run,
                     after: this.timeout,
@@ -123,7 +126,7 @@ impl<T> Unpin for CallStream<T> {}
 impl<T> std::fmt::Debug for CallStream<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CallStream")
-            .field("command", &self.command)
+            .field("command", &self.control.command)
             .finish_non_exhaustive()
     }
 }

@@ -10,5 +10,5 @@ mod fake;
 mod subject;
 
 pub use crate::sched::SchedulerDriver;
-pub use fake::{FakeLaunch, FakeProfile, FakeWorker};
+pub use fake::{FakeLaunch, FakeMeter, FakeProfile, FakeWorker};
 pub use subject::Subject;

@@ -120,6 +120,7 @@ fn gil_on(python: &Python) -> (String, &'static str) {
 }
 
 fn refused(policy: &'static str, message: String, hint: &str) -> LaunchError {
+    let policy = policy.into();
     LaunchError::new(LaunchErrorKind::Refused { policy, message }).with_hint(hint)
 }
 

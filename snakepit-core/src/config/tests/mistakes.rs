@@ -129,14 +129,107 @@ error: `worker_ttl` is not supported
   |
 2 | worker_ttl: 1h
   | ^^^^^^^^^^
-  = help: recycling of workers is still to come; remove the key
+  = help: this program was built without snakepit-lifecycle; remove the key, or add its policies to the registry
 "),
     ("adapter: x\npool_size: 0", "
 error: invalid value of `pool_size`
  --> pit.yaml:2:12
   |
 2 | pool_size: 0
-  |            ^ expected a whole number from 1 to 10000, found `0`
+  |            ^ expected a whole number from 1 to 10000, or `{min: 1, max: 4}`, found `0`
+"),
+    ("adapter: x\npool_size: {min: 4, max: 2}", "
+error: invalid value of `pool_size`
+ --> pit.yaml:2:12
+  |
+2 | pool_size: {min: 4, max: 2}
+  |            ^ `min` of 4 is more than `max` of 2
+"),
+    ("adapter: x\npool_size: {min: 0, max: 2}", "
+error: invalid value of `pool_size.min`
+ --> pit.yaml:2:18
+  |
+2 | pool_size: {min: 0, max: 2}
+  |                  ^ expected a whole number from 1 to 10000, found `0`
+"),
+    ("adapter: x\npool_size: {min: 1, maximum: 2}", "
+error: invalid value of `pool_size`
+ --> pit.yaml:2:21
+  |
+2 | pool_size: {min: 1, maximum: 2}
+  |                     ^^^^^^^ expected `min` or `max`, found `maximum`
+"),
+    ("adapter: x\npool_size: many", "
+error: invalid value of `pool_size`
+ --> pit.yaml:2:12
+  |
+2 | pool_size: many
+  |            ^^^^ expected a whole number from 1 to 10000, or `{min: 1, max: 4}`, found \"many\"
+"),
+    ("adapter: x\npool_size: 2\nscale_cooldown: 1s", "
+error: invalid value of `scale_cooldown`
+ --> pit.yaml:3:17
+  |
+3 | scale_cooldown: 1s
+  |                 ^^ the size of this pool never changes
+  = help: write `pool_size: {min: 1, max: 4}`, or remove the key
+"),
+    ("adapter: x\npool_size: 2\nmax_concurrent_recycles: 3", "
+error: invalid value of `max_concurrent_recycles`
+ --> pit.yaml:3:26
+  |
+3 | max_concurrent_recycles: 3
+  |                          ^ must not be more than the 2 workers of the pool
+"),
+    ("adapter: x\nrestart_window: 0s", "
+error: invalid value of `restart_window`
+ --> pit.yaml:2:17
+  |
+2 | restart_window: 0s
+  |                 ^^ expected more than nothing: no worker dies in no time
+"),
+    ("adapter: x\nrestart_budget: 0", "
+error: invalid value of `restart_budget`
+ --> pit.yaml:2:17
+  |
+2 | restart_budget: 0
+  |                 ^ expected a whole number from 1 to 1000000, found `0`
+"),
+    ("adapter: x\nslow_call_after: 0s", "
+error: invalid value of `slow_call_after`
+ --> pit.yaml:2:18
+  |
+2 | slow_call_after: 0s
+  |                  ^^ expected more than nothing: every call takes some time
+"),
+    ("adapter: x\nworker_hard_memory: 512", "
+error: invalid value of `worker_hard_memory`
+ --> pit.yaml:2:21
+  |
+2 | worker_hard_memory: 512
+  |                     ^^^ expected at least 4MiB
+"),
+    ("adapter: x\nrlimits: {nofile: 3}", "
+error: invalid value of `rlimits.nofile`
+ --> pit.yaml:2:19
+  |
+2 | rlimits: {nofile: 3}
+  |                   ^ expected a whole number from 16 to 1000000000, found `3`
+"),
+    ("adapter: x\nrlimits: {nproc: 3}", "
+error: invalid value of `rlimits`
+ --> pit.yaml:2:11
+  |
+2 | rlimits: {nproc: 3}
+  |           ^^^^^ expected one of `nofile`, `core`, `as`, found `nproc`
+"),
+    ("adapter: x\nmemory_threshold_mb: 512", "
+error: `memory_threshold_mb` is not supported
+ --> pit.yaml:2:1
+  |
+2 | memory_threshold_mb: 512
+  | ^^^^^^^^^^^^^^^^^^^
+  = help: this program was built without snakepit-lifecycle; remove the key, or add its policies to the registry
 "),
     ("adapter: x\npool_size: 1\npool_config: {pool_size: 2}", "
 error: `pool_size` is given twice

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::support::{
-    A_MOMENT, Bench, FIRST_LANE, FOR_EVER, LONG_GRACE, SHORT_GRACE, abandon, one,
+    A_MOMENT, Bench, FIRST_LANE, FOR_EVER, LONG_GRACE, SHORT_GRACE, abandon, begin, one,
 };
 use crate::limits::CancelGrace;
 use crate::value::{Args, Value};
@@ -90,4 +90,62 @@ pub async fn a_call_that_ended_is_cancelled_cleanly(bench: &Bench) {
             Value::Int(3)
         );
     }
+}
+
+pub async fn a_call_stopped_by_its_handle_costs_no_capacity(bench: &Bench) {
+    let pool = bench.pool(1).await;
+    for number in 0..3 {
+        let request = pool.request("sleep", FOR_EVER);
+        let handle = request.cancel_handle();
+        let sleeping = tokio::spawn(request.call::<()>());
+        sleep(A_MOMENT).await;
+        assert!(handle.cancel());
+        let error = sleeping.await.expect("a task").expect_err("it was stopped");
+        assert_eq!(error.code(), "call.cancelled");
+        let next = pool.call::<u8>("echo", number).await;
+        assert_eq!(next.expect("the next call"), number);
+    }
+}
+
+pub async fn a_drain_interrupts_what_is_left(bench: &Bench) {
+    let pool = bench.pool(1).await;
+    let sleeping = tokio::spawn(pool.request("sleep", FOR_EVER).call::<()>());
+    sleep(A_MOMENT).await;
+    let report = pool.drain(Duration::ZERO).await;
+    assert_eq!((report.finished, report.interrupted), (0, 1), "{report:?}");
+    let error = sleeping.await.expect("a task").expect_err("it was stopped");
+    assert_eq!(error.code(), "call.cancelled");
+    bench.nothing_is_left().await;
+}
+
+pub async fn asking_where_a_call_is_does_not_disturb_it(bench: &Bench) {
+    let worker = bench.worker().await;
+    let call = bench.call("sleep", Args::positional([0.3]));
+    let id = call.id;
+    let sleeping = begin(&worker, call);
+    for _ in 0..3 {
+        // What it says is up to the profile.
+        let _ = worker.stack(FIRST_LANE, id).await;
+    }
+    assert_eq!(
+        sleeping.await.expect("a task").expect("it slept"),
+        Value::Null
+    );
+    assert!(worker.stack(FIRST_LANE, id).await.is_empty(), "it is over");
+    let next = one(&*worker, bench.call("echo", Args::positional([1]))).await;
+    assert_eq!(next.expect("the next call"), Value::Int(1));
+}
+
+pub async fn giving_memory_back_comes_to_an_end(bench: &Bench) {
+    let worker = bench.worker().await;
+    worker.trim().await;
+    let sleeping = begin(&worker, bench.call("sleep", Args::positional([0.2])));
+    worker.trim().await;
+    assert_eq!(
+        sleeping.await.expect("a task").expect("it slept"),
+        Value::Null
+    );
+    worker.abort("the test wants it so");
+    worker.exited().await;
+    worker.trim().await;
 }

@@ -71,6 +71,10 @@ macro_rules! conformance {
             a_stream_dropped_midway_costs_no_capacity
             calls_dropped_at_any_time_leave_no_answer_behind
             a_call_that_ended_is_cancelled_cleanly
+            a_call_stopped_by_its_handle_costs_no_capacity
+            a_drain_interrupts_what_is_left
+            asking_where_a_call_is_does_not_disturb_it
+            giving_memory_back_comes_to_an_end
             a_dying_worker_fails_its_call_at_once
             an_aborted_worker_fails_its_calls_at_once
             every_waiter_hears_of_the_exit

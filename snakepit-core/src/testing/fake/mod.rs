@@ -1,6 +1,7 @@
 //! A profile whose workers live inside the process and do what a test tells them. Knows no pool.
 
 mod commands;
+mod meter;
 mod worker;
 
 use std::collections::VecDeque;
@@ -12,8 +13,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::error::{LaunchError, LaunchErrorKind};
+use crate::limits::Ceiling;
 use crate::worker::{Hello, LaunchContext, Launched, WorkerProfile};
 
+pub use meter::FakeMeter;
 pub use worker::FakeWorker;
 
 /// Launches [`FakeWorker`]s. Cheap to clone; all clones are one profile.
@@ -36,6 +39,8 @@ pub use worker::FakeWorker;
 #[derive(Clone, Debug)]
 pub struct FakeProfile {
     lanes: u16,
+    ceiling: Option<Ceiling>,
+    memory_enforced: bool,
     books: Arc<Books>,
 }
 
@@ -60,6 +65,7 @@ struct Books {
     script: Mutex<VecDeque<FakeLaunch>>,
     workers: Mutex<Vec<Weak<FakeWorker>>>,
     launches: AtomicU64,
+    renewals: AtomicU64,
     executed: AtomicU64,
     /// Launches under way and workers that are not gone.
     alive: AtomicUsize,
@@ -93,6 +99,8 @@ impl FakeProfile {
     pub fn new() -> Self {
         Self {
             lanes: 1,
+            ceiling: None,
+            memory_enforced: false,
             books: Arc::default(),
         }
     }
@@ -103,15 +111,38 @@ impl FakeProfile {
         self
     }
 
+    /// How many workers can be run. To be said before cloning.
+    pub fn ceiling(mut self, workers: usize, why: impl Into<String>) -> Self {
+        let why = why.into();
+        self.ceiling = Some(Ceiling { workers, why });
+        self
+    }
+
+    /// The workers say that the kernel enforces their memory limit. To be said before cloning.
+    pub fn memory_enforced(mut self) -> Self {
+        self.memory_enforced = true;
+        self
+    }
+
     /// How the next launches go, one after the other. Those after them go well.
     pub fn script(self, launches: impl IntoIterator<Item = FakeLaunch>) -> Self {
-        self.books.script.lock().extend(launches);
+        self.plan(launches);
         self
+    }
+
+    /// As [`script`](Self::script), later.
+    pub fn plan(&self, launches: impl IntoIterator<Item = FakeLaunch>) {
+        self.books.script.lock().extend(launches);
     }
 
     /// How many launches were begun.
     pub fn launches(&self) -> u64 {
         self.books.launches.load(Ordering::SeqCst)
+    }
+
+    /// How often it was asked to start from nothing.
+    pub fn renewals(&self) -> u64 {
+        self.books.renewals.load(Ordering::SeqCst)
     }
 
     /// How many calls were begun, in all workers: those refused before that do not count.
@@ -152,9 +183,19 @@ impl WorkerProfile for FakeProfile {
         let worker = Arc::new(FakeWorker::new(cx, life));
         self.books.workers.lock().push(Arc::downgrade(&worker));
         let mut hello = Hello::new(self.lanes);
+        hello.process = Some(worker.process());
+        hello.memory_enforced = self.memory_enforced;
         hello.runtime = "fake".into();
         hello.commands = commands::offered().into();
         Ok(Launched { worker, hello })
+    }
+
+    fn renew(&self) {
+        self.books.renewals.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn ceiling(&self) -> Option<Ceiling> {
+        self.ceiling.clone()
     }
 }
 

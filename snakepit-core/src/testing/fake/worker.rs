@@ -19,7 +19,8 @@ use crate::value::Value;
 use crate::worker::{Call, LaunchContext, Quiesced, Reply, ReplyStream, Worker};
 
 /// A worker of a [`FakeProfile`](super::FakeProfile). Its commands are those of the [`conformance!`](crate::conformance)
-/// kit, and `hang`, which nothing but death interrupts.
+/// kit, and `hang`, which nothing but death interrupts. Its number as a process, for a [`FakeMeter`](super::FakeMeter),
+/// is that of the worker, and no process's.
 ///
 /// Panics, in the task of the caller, when two calls are run on one lane at the same time.
 #[derive(Debug)]
@@ -29,6 +30,9 @@ pub struct FakeWorker {
     state: Arc<watch::Sender<State>>,
     /// How often `count` was called.
     counted: AtomicU64,
+    trims: AtomicU64,
+    /// Does not answer pings.
+    mute: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -38,9 +42,10 @@ struct State {
     life: Option<Life>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Running {
     call: CallId,
+    command: Arc<str>,
     stubborn: bool,
 }
 
@@ -54,8 +59,10 @@ impl FakeWorker {
         Self {
             label: context.label(),
             context,
-            state: Arc::new(watch::Sender::new(state)),
+            state: Arc::new(watch::channel(state).0),
             counted: AtomicU64::new(0),
+            trims: AtomicU64::new(0),
+            mute: watch::channel(false).0,
         }
     }
 
@@ -67,6 +74,21 @@ impl FakeWorker {
     /// `pool/number`.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Its worker's number, as that of a process.
+    pub fn process(&self) -> u32 {
+        u32::try_from(self.context.worker.get()).unwrap_or(u32::MAX)
+    }
+
+    /// How often it was asked to give memory back.
+    pub fn trims(&self) -> u64 {
+        self.trims.load(Ordering::SeqCst)
+    }
+
+    /// Answers no pings, or answers them again, those that wait included.
+    pub fn set_mute(&self, mute: bool) {
+        self.mute.send_replace(mute);
     }
 
     /// Dies of itself, as a crash would.
@@ -97,7 +119,7 @@ impl FakeWorker {
             Some(report) => lost = Some(report.clone().not_sent()),
             None => before = state.running.insert(lane, running),
         });
-        assert!(before.is_none(), "{before:?} and {running:?} on one lane");
+        assert!(before.is_none(), "{before:?} and another call on one lane");
         lost.map_or(Ok(()), |report| {
             Err(CallError::WorkerLost(Arc::new(report)))
         })
@@ -144,6 +166,7 @@ impl Worker for FakeWorker {
             lane,
             Running {
                 call: call.id,
+                command: Arc::clone(&call.command),
                 stubborn,
             },
         )?;
@@ -183,7 +206,7 @@ impl Worker for FakeWorker {
     }
 
     async fn cancel(&self, lane: LaneId, call: CallId, grace: CancelGrace) -> Quiesced {
-        let running = self.state.borrow().running.get(&lane).copied();
+        let running = self.state.borrow().running.get(&lane).cloned();
         match running {
             Some(running) if running.call == call && running.stubborn => {
                 // Whether it dies meanwhile or the time runs out, the lane is lost.
@@ -199,7 +222,25 @@ impl Worker for FakeWorker {
     }
 
     async fn ping(&self) -> Result<(), ExitReport> {
-        self.state.borrow().exit.clone().map_or(Ok(()), Err)
+        let mut mute = self.mute.subscribe();
+        tokio::select! {
+            biased;
+            report = gone(&self.state) => Err(report),
+            _ = mute.wait_for(|mute| !mute) => Ok(()),
+        }
+    }
+
+    async fn trim(&self) {
+        self.trims.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn stack(&self, lane: LaneId, call: CallId) -> Vec<String> {
+        let state = self.state.borrow();
+        let running = state.running.get(&lane);
+        let running = running.filter(|running| running.call == call);
+        running
+            .map(|running| vec![format!("in {}", running.command)])
+            .unwrap_or_default()
     }
 
     async fn stop(&self, grace: Duration) -> ExitReport {

@@ -1,0 +1,217 @@
+//! What the owner of a pool asks of it: to be ready, to be of another size, to have other workers, to say how it is.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::health::Vitals;
+use super::shared::{Phase, Shared, State};
+use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
+use crate::error::{CallError, LaunchError, Rejection, Stage};
+use crate::event::RetireReason;
+use crate::ids::{SessionId, WorkerId};
+use crate::sched::{Input, Refusal};
+use crate::worker::Command;
+
+/// The most workers a pool may have. More processes than that are a slip of the finger.
+const MOST_WORKERS: usize = 10_000;
+
+/// Launches that fail in a row before whoever waits for workers is told.
+const PATIENCE: u32 = 3;
+
+impl Shared {
+    pub(super) async fn ready(&self) -> Result<(), Arc<LaunchError>> {
+        let mut changes = self.changed.subscribe();
+        loop {
+            {
+                let state = self.state.lock();
+                let sched = &state.sched;
+                let stuck =
+                    sched.gave_up() || (sched.launch_failures() >= PATIENCE && sched.ready() == 0);
+                if let (true, Some(error)) = (stuck, &state.last_failure) {
+                    return Err(Arc::clone(error));
+                }
+                if sched.ready() >= sched.target() {
+                    return Ok(());
+                }
+            }
+            if changes.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn resize(self: &Arc<Self>, min: usize, max: usize) -> Result<(), ResizeError> {
+        if min == 0 {
+            return Err(ResizeError::Zero);
+        }
+        if min > max {
+            return Err(ResizeError::Reversed { min, max });
+        }
+        let (most, why) = match self.profile.ceiling() {
+            Some(ceiling) if ceiling.workers < MOST_WORKERS => (ceiling.workers, ceiling.why),
+            _ => (MOST_WORKERS, "that is the most a pool may have".to_owned()),
+        };
+        if max > most {
+            let asked = max;
+            return Err(ResizeError::TooMany { asked, most, why });
+        }
+        let mut result = Ok(());
+        self.step_by(|state| {
+            if state.phase == Phase::Open {
+                (Some(Input::Resize { min, max }), None)
+            } else {
+                result = Err(ResizeError::Closed);
+                (None, None)
+            }
+        });
+        result
+    }
+
+    pub(super) fn recycle(self: &Arc<Self>, worker: WorkerId) -> Result<(), RecycleError> {
+        let mut result = Ok(());
+        self.step_by(|state| {
+            result = match state.sched.worker(worker) {
+                _ if state.phase != Phase::Open => Err(RecycleError::Closed),
+                None => Err(RecycleError::UnknownWorker { worker }),
+                Some(status) if !status.state.is_serving() => {
+                    let state = status.state.name();
+                    Err(RecycleError::NotServing { worker, state })
+                }
+                Some(_) => Ok(()),
+            };
+            let retire = Input::Retire(worker, RetireReason::Recycle);
+            (result.is_ok().then_some(retire), None)
+        });
+        result
+    }
+
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, Arc<LaunchError>> {
+        self.profile.renew();
+        let (mut old, mut replaced, mut failures) = (Vec::new(), 0, 0);
+        self.step_by(|state| {
+            old.extend(state.tasks.keys().copied());
+            replaced = state.members.len();
+            failures = state.failures;
+            (Some(Input::Reload), None)
+        });
+        let mut changes = self.changed.subscribe();
+        loop {
+            {
+                let state = self.state.lock();
+                if !old.iter().any(|worker| state.tasks.contains_key(worker)) {
+                    return Ok(ReloadReport { replaced });
+                }
+                let failed = state.failures > failures
+                    && (state.sched.gave_up() || state.failing >= PATIENCE);
+                if let (true, Some(error)) = (failed, &state.last_failure) {
+                    return Err(Arc::clone(error));
+                }
+            }
+            if changes.changed().await.is_err() {
+                return Ok(ReloadReport { replaced });
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let state = self.state.lock();
+        let vitals = state.vitals();
+        let answering = state.sched.workers().filter(|status| {
+            let record = state.members.get(&status.worker).map(|(_, record)| record);
+            status.state.is_serving() && record.is_some_and(|record| !record.silent)
+        });
+        Health {
+            status: vitals.status(),
+            reasons: state.reasons(&vitals),
+            lanes: answering.map(|status| status.lanes).sum(),
+            workers: vitals.ready,
+            wanted: vitals.wanted,
+        }
+    }
+
+    pub(super) fn commands(&self) -> Arc<[Command]> {
+        let state = self.state.lock();
+        let youngest = state.members.iter().max_by_key(|(worker, _)| **worker);
+        youngest
+            .map(|(_, (member, _))| Arc::clone(&member.hello.commands))
+            .unwrap_or_default()
+    }
+
+    /// The error a refused caller gets.
+    pub(super) fn refused(&self, why: Refusal, session: Option<&SessionId>) -> CallError {
+        let state = self.state.lock();
+        let reason = match why {
+            Refusal::QueueTimeout => {
+                return CallError::TimedOut {
+                    stage: Stage::Queue,
+                    after: self.settings.queue_timeout,
+                };
+            }
+            Refusal::QueueFull => Rejection::QueueFull {
+                limit: self.settings.queue_size,
+            },
+            Refusal::SessionBusy => match session {
+                Some(session) => Rejection::SessionBusy {
+                    session: session.clone(),
+                },
+                None => Rejection::Closed,
+            },
+            Refusal::Draining => Rejection::Draining,
+            Refusal::Closed => Rejection::Closed,
+            Refusal::BreakerOpen => self.broken(&state),
+            Refusal::Unavailable => match &state.last_failure {
+                Some(cause) => Rejection::Unavailable {
+                    cause: Arc::clone(cause),
+                },
+                None => Rejection::Closed,
+            },
+        };
+        CallError::Rejected {
+            pool: self.name.clone(),
+            reason,
+        }
+    }
+
+    /// Why a pool with an open breaker and no workers takes no calls.
+    fn broken(&self, state: &State) -> Rejection {
+        let BreakerState::Open { pause } = state.sched.breaker() else {
+            return Rejection::Closed;
+        };
+        Rejection::BreakerOpen {
+            deaths: state.sched.breaker_deaths(),
+            window: self.settings.restart_window,
+            pause,
+            last: state.last_exit.clone(),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn vitals(&self) -> Vitals {
+        Vitals {
+            phase: self.phase,
+            wanted: self.sched.target(),
+            ready: self.sched.ready(),
+            silent: self.silent,
+            failing: self.failing,
+            gave_up: self.sched.gave_up(),
+            breaker: self.sched.breaker(),
+            stopped: self.stopped.len(),
+        }
+    }
+
+    /// Why the pool is not ready.
+    pub(super) fn reasons(&self, vitals: &Vitals) -> Vec<String> {
+        let mut reasons = vitals.reasons(self.last_failure.as_deref());
+        if vitals.phase != Phase::Closed {
+            let now = Instant::now();
+            let members = self.members.values().filter(|(_, record)| record.silent);
+            reasons.extend(members.map(|(member, record)| {
+                let silence = now.saturating_duration_since(record.heard_at).as_secs();
+                format!("worker {} has given no sign for {silence} s", member.id)
+            }));
+            reasons.extend(self.stopped.iter().cloned());
+        }
+        reasons
+    }
+}

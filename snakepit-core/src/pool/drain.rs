@@ -1,0 +1,189 @@
+//! The end of a pool: no more calls, time for those there are, then force. Knows no scheduler beyond its inputs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
+
+use super::control::Stop;
+use super::shared::{Phase, Shared, State};
+use crate::sched::Input;
+
+/// What [`Pool::drain`](crate::Pool::drain) and [`Pool::shutdown`](crate::Pool::shutdown) did to the calls there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Calls that came to their own end.
+    pub finished: usize,
+    /// Calls that were running when the grace was over, and were interrupted.
+    pub interrupted: usize,
+    /// Calls, interrupted or not, that did not let go and were ended together with their worker.
+    pub killed: usize,
+    /// Calls that were waiting when the grace was over, and never ran.
+    pub rejected: usize,
+}
+
+/// For an interrupted call whose grace is over to be told from one that let go.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// What was done to calls by force, in all, and the graces that are running.
+#[derive(Debug, Default)]
+pub(super) struct Tolls {
+    interrupted: usize,
+    killed: usize,
+    rejected: usize,
+    /// Callers whose call was ended by force.
+    forced: usize,
+    /// Abandoned calls that would not let go.
+    pub(super) stuck: usize,
+    /// When the calls that are left will be interrupted: the first of these.
+    graces: BTreeSet<(Instant, u64)>,
+    next_grace: u64,
+}
+
+/// One grace that is running; it counts until it is dropped.
+struct Grace<'a> {
+    shared: &'a Shared,
+    entry: (Instant, u64),
+}
+
+impl Drop for Grace<'_> {
+    fn drop(&mut self) {
+        self.shared.state.lock().tolls.graces.remove(&self.entry);
+    }
+}
+
+impl Shared {
+    pub(super) async fn drain(self: &Arc<Self>, grace: Duration) -> DrainReport {
+        let before = self.census_with(Input::Drain);
+        let done = |state: &State| state.sched.is_idle() || state.phase == Phase::Closed;
+        let entry = {
+            let tolls = &mut self.state.lock().tolls;
+            // A grace too long for the clock is as good as none: a hundred years.
+            let longest = Duration::from_secs(100 * 365 * 24 * 3600);
+            let entry = (Instant::now() + grace.min(longest), tolls.next_grace);
+            tolls.next_grace += 1;
+            tolls.graces.insert(entry);
+            entry
+        };
+        let running = Grace {
+            shared: self,
+            entry,
+        };
+        // Another drain that waits may have to be cut short.
+        self.changed.send_replace(());
+        let mut changes = self.changed.subscribe();
+        while !done(&self.state.lock()) {
+            let end = self.state.lock().tolls.graces.first().map(|(at, _)| *at);
+            let end = end.unwrap_or(entry.0);
+            let change = timeout_at(end.into(), changes.changed()).await;
+            if change.is_err() && end <= Instant::now() {
+                break;
+            }
+        }
+        let stuck = self.state.lock().tolls.stuck;
+        if self.stop_calls() {
+            let last = Instant::now() + self.settings.cancel_grace().total() + SLACK;
+            let _ = timeout_at(last.into(), self.until(done)).await;
+        }
+        drop(running);
+        let stuck = self.state.lock().tolls.stuck - stuck;
+        let report = self.close(before).await;
+        DrainReport {
+            killed: report.killed.max(stuck),
+            ..report
+        }
+    }
+
+    pub(super) async fn shutdown(self: &Arc<Self>) -> DrainReport {
+        let before = self.state.lock().census();
+        self.close(before).await
+    }
+
+    /// Counts, and takes a step under the same lock.
+    fn census_with(self: &Arc<Self>, input: Input) -> Census {
+        let mut census = Census::default();
+        self.step_with(input, |state| {
+            census = state.census();
+            None
+        });
+        census
+    }
+
+    /// Stops every call that is left. Whether there were any.
+    fn stop_calls(&self) -> bool {
+        let left: Vec<_> = {
+            let state = self.state.lock();
+            if state.phase == Phase::Closed {
+                // Someone else has ended what was left, and said so.
+                return false;
+            }
+            let calls = state.calls.iter();
+            calls
+                .map(|(call, control)| (state.waiters.contains_key(call), Arc::clone(control)))
+                .collect()
+        };
+        // Without the lock: stopping a call wakes its task.
+        let (mut waiting, mut running) = (0, 0);
+        for (waits, control) in &left {
+            if control.stop(Stop::Drain) {
+                *(if *waits { &mut waiting } else { &mut running }) += 1;
+            }
+        }
+        let mut state = self.state.lock();
+        state.tolls.rejected += waiting;
+        state.tolls.interrupted += running;
+        state.tolls.forced += waiting + running;
+        !state.sched.is_idle()
+    }
+
+    async fn close(self: &Arc<Self>, before: Census) -> DrainReport {
+        self.step_with(Input::Close, |state| {
+            if state.phase != Phase::Closed {
+                let waiting = state.waiters.len();
+                state.tolls.forced += state.going();
+                state.tolls.rejected += waiting;
+                state.tolls.killed += state.sched.running();
+            }
+            None
+        });
+        self.until(|state| state.tasks.is_empty()).await;
+        let after = self.state.lock().census();
+        DrainReport {
+            finished: before.calls.saturating_sub(after.forced - before.forced),
+            interrupted: after.interrupted - before.interrupted,
+            killed: after.killed - before.killed,
+            rejected: after.rejected - before.rejected,
+        }
+    }
+}
+
+/// The numbers a [`DrainReport`] is the difference of.
+#[derive(Clone, Copy, Default)]
+struct Census {
+    calls: usize,
+    forced: usize,
+    interrupted: usize,
+    killed: usize,
+    rejected: usize,
+}
+
+impl State {
+    /// Calls that wait or run, and that nobody stopped.
+    fn going(&self) -> usize {
+        let calls = self.calls.values();
+        calls.filter(|control| control.stopped().is_none()).count()
+    }
+
+    fn census(&self) -> Census {
+        let tolls = &self.tolls;
+        Census {
+            calls: self.going(),
+            forced: tolls.forced,
+            interrupted: tolls.interrupted,
+            killed: tolls.killed,
+            rejected: tolls.rejected,
+        }
+    }
+}
