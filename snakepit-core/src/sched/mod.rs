@@ -25,11 +25,10 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::event::RetireReason;
-use crate::ids::{CallId, LaneId, SessionId, WorkerId};
+use crate::ids::{CallId, LaneId, NumberMap, SessionId, WorkerId};
 use crate::pool::{BreakerState, PoolSettings};
 use crate::worker::Quiesced;
 
@@ -217,7 +216,7 @@ pub(crate) struct Scheduler {
     settings: PoolSettings,
     phase: Phase,
     queue: Queue,
-    running: HashMap<CallId, Running>,
+    running: NumberMap<CallId, Running>,
     workers: Workers,
     sessions: Sessions,
     scale: Scale,
@@ -238,7 +237,7 @@ impl Scheduler {
         Self {
             phase: Phase::Open,
             queue: Queue::default(),
-            running: HashMap::new(),
+            running: NumberMap::default(),
             workers: Workers::default(),
             sessions: Sessions::new(config.session_ttl),
             scale: Scale::new(&settings),
