@@ -295,11 +295,6 @@ impl Scheduler {
         self.breaker.deaths()
     }
 
-    /// Until when the breaker stays open, if it is.
-    pub(crate) fn breaker_open_until(&self) -> Option<Instant> {
-        self.breaker.open_until()
-    }
-
     /// Workers that take calls.
     pub(crate) fn ready(&self) -> usize {
         self.workers.serving()
