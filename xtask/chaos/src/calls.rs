@@ -87,7 +87,7 @@ impl Calls {
     pub(crate) fn new(seed: u64, storm: usize, pool: usize, caller: usize, children: bool) -> Self {
         // Each caller has a sequence of its own, whatever the others do.
         let mixed = [storm, pool, caller].into_iter().fold(seed, |seed, part| {
-            Rng::with_seed(seed.wrapping_add(part as u64 + 1)).u64(..)
+            Rng::with_seed(seed.wrapping_add(part as u64).wrapping_add(1)).u64(..)
         });
         Self {
             rng: Rng::with_seed(mixed),
@@ -173,6 +173,16 @@ mod tests {
         assert_eq!(calls(1, 0), calls(1, 0));
         assert_ne!(calls(1, 0), calls(2, 0));
         assert_ne!(calls(1, 0), calls(1, 1));
+    }
+
+    #[test]
+    fn any_storm_has_calls() {
+        let calls = |storm| {
+            Calls::new(u64::MAX, storm, 0, 0, true)
+                .take(50)
+                .collect::<Vec<_>>()
+        };
+        assert_ne!(calls(usize::MAX), calls(0));
     }
 
     #[test]

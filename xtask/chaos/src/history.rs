@@ -139,6 +139,8 @@ impl History {
                 ));
             }
         }
+        // Whoever comes back is a stranger then.
+        account.workers.retain(|_, seen| seen.ended == 0);
         faults
     }
 }

@@ -40,12 +40,10 @@ struct Entry {
     promise: Promise,
     idempotent: bool,
     runs: u8,
-    /// Told once already.
-    broken: bool,
 }
 
 impl Entry {
-    fn fault(self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         let most = if self.idempotent { POISON } else { 1 };
         match (self.promise, self.runs) {
             (_, runs) if runs > most => Some(format!("ran {runs} times")),
@@ -65,8 +63,24 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pool: u64,
-    entries: Mutex<Vec<Entry>>,
+    book: Mutex<Book>,
     journal: Mutex<File>,
+}
+
+/// The calls since the last audit.
+#[derive(Debug, Default)]
+struct Book {
+    /// How many there were before them.
+    settled: u64,
+    entries: Vec<Entry>,
+}
+
+impl Book {
+    fn entry(&mut self, nonce: u64) -> Option<&mut Entry> {
+        let number = nonce & ((1 << BITS) - 1);
+        let index = usize::try_from(number.checked_sub(self.settled)?).ok()?;
+        self.entries.get_mut(index)
+    }
 }
 
 impl Ledger {
@@ -80,36 +94,37 @@ impl Ledger {
             .with_context(|| format!("cannot make {}", journal.display()))?;
         Ok(Self {
             pool: pool as u64,
-            entries: Mutex::default(),
+            book: Mutex::default(),
             journal: Mutex::new(file),
         })
     }
 
     /// A number no other call of any pool has.
     pub(crate) fn open(&self, idempotent: bool) -> u64 {
-        let mut entries = self.entries.lock();
+        let mut book = self.book.lock();
+        let book = &mut *book;
+        let entries = &mut book.entries;
         entries.push(Entry {
             promise: Promise::Nothing,
             idempotent,
             runs: 0,
-            broken: false,
         });
-        self.pool << BITS | (entries.len() as u64 - 1)
+        self.pool << BITS | (book.settled + entries.len() as u64 - 1)
     }
 
     /// The call is over.
     pub(crate) fn close(&self, nonce: u64, promise: Promise) {
-        let mut entries = self.entries.lock();
-        if let Some(entry) = index(nonce).and_then(|index| entries.get_mut(index)) {
+        if let Some(entry) = self.book.lock().entry(nonce) {
             entry.promise = promise;
         }
     }
 
-    /// Reads what ran since the last look; returns what does not fit. Worth asking only while no call is under way.
+    /// Reads what ran since the last audit and returns what does not fit. For when no call is under way: what was not run by
+    /// now must not run any more.
     pub(crate) fn audit(&self) -> Result<Vec<String>> {
         let mut written = Vec::new();
         self.journal.lock().read_to_end(&mut written)?;
-        let mut entries = self.entries.lock();
+        let mut book = self.book.lock();
         let mut faults = Vec::new();
         for nonce in written.chunks(8) {
             let Ok(nonce) = nonce.try_into().map(u64::from_le_bytes) else {
@@ -117,26 +132,24 @@ impl Ledger {
                 continue;
             };
             let own = nonce >> BITS == self.pool;
-            match index(nonce).and_then(|index| entries.get_mut(index)) {
-                Some(entry) if own => entry.runs = entry.runs.saturating_add(1),
-                _ => faults.push(format!("call {nonce:#x} ran, which nobody made here")),
+            match book.entry(nonce).filter(|_| own) {
+                Some(entry) => entry.runs = entry.runs.saturating_add(1),
+                None => faults.push(format!(
+                    "call {nonce:#x} ran, which nobody made here, or which was over long ago"
+                )),
             }
         }
-        for (index, entry) in entries.iter_mut().enumerate() {
-            if let Some(fault) = entry.fault().filter(|_| !entry.broken) {
-                entry.broken = true;
-                faults.push(format!(
-                    "call {:#x} {fault}",
-                    self.pool << BITS | index as u64
-                ));
-            }
+        let settled = std::mem::take(&mut book.entries);
+        for (nonce, entry) in (self.pool << BITS | book.settled..).zip(&settled) {
+            faults.extend(
+                entry
+                    .fault()
+                    .map(|fault| format!("call {nonce:#x} {fault}")),
+            );
         }
+        book.settled += settled.len() as u64;
         Ok(faults)
     }
-}
-
-fn index(nonce: u64) -> Option<usize> {
-    usize::try_from(nonce & ((1 << BITS) - 1)).ok()
 }
 
 #[cfg(test)]
@@ -189,8 +202,11 @@ mod tests {
         bench.ledger.close(lost, Promise::Nothing);
         bench.ledger.close(never, Promise::NeverRan("call.expired"));
         assert_eq!(bench.faults(), [""; 0]);
-        bench.run(left);
+        let later = bench.ledger.open(false);
+        bench.run(later);
         assert_eq!(bench.faults(), [""; 0]);
+        bench.run(left);
+        assert_eq!(bench.faults().len(), 1, "it was over long ago");
     }
 
     #[test]

@@ -8,6 +8,13 @@ use fastrand::Rng;
 /// How far apart disturbances are, on average.
 const PACE: Duration = Duration::from_millis(300);
 
+/// How long a storm is, unless a run is too short for one.
+const STORM: Duration = Duration::from_secs(15);
+/// About how long pools take to be whole again after one.
+const QUIET: Duration = Duration::from_secs(1);
+/// About how long starting and ending the pools takes.
+const FRAME: Duration = Duration::from_secs(6);
+
 /// All that is done in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -109,14 +116,12 @@ impl fmt::Display for Kind {
 }
 
 impl Plan {
-    /// For so many pools: storms that fill `lasts`, quiet moments counted as a quarter.
+    /// For so many pools: storms that fill `lasts`, with what comes before, between and after them.
     pub(crate) fn new(seed: u64, pools: usize, lasts: Duration) -> Self {
-        let storm = (lasts * 3 / 4).min(Duration::from_secs(15));
-        let count = (lasts.as_millis() * 3 / 4)
-            .div_ceil(storm.as_millis().max(1))
-            .max(1);
+        let count = lasts.saturating_sub(FRAME).as_millis() / (STORM + QUIET).as_millis();
+        let lasts = if count == 0 { lasts / 2 } else { STORM };
         let mut deck = Deck::new(seed, pools);
-        let storms = (0..count).map(|_| deck.storm(storm)).collect();
+        let storms = (0..count.max(1)).map(|_| deck.storm(lasts)).collect();
         Self { seed, storms }
     }
 }
@@ -196,7 +201,7 @@ mod tests {
                 .collect();
             assert_eq!(kinds.len(), Kind::ALL.len(), "seed {seed}");
             let stormy: Duration = plan.storms.iter().map(|storm| storm.lasts).sum();
-            assert_eq!(stormy, MINUTE * 3 / 4);
+            assert_eq!(stormy, STORM * 3);
         }
     }
 

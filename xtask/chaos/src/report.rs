@@ -88,9 +88,7 @@ fn quiet(looks: &[Look]) {
         );
     }
     if let Some(slope) = slope(looks) {
-        println!(
-            "  slope of the host's memory: {slope:.0} bytes a call; what we remember of each call takes 8 of them"
-        );
+        println!("  slope of the host's memory: {slope:.0} bytes a call");
     }
 }
 
