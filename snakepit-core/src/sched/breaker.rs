@@ -139,15 +139,6 @@ impl Breaker {
         }
     }
 
-    /// Until when it stays open.
-    #[cfg(test)]
-    pub(super) fn open_until(&self) -> Option<Instant> {
-        match self.state {
-            State::Open { until, .. } => Some(until),
-            _ => None,
-        }
-    }
-
     /// Whether a worker may be launched now.
     pub(super) fn may_launch(&self) -> bool {
         match self.state {
@@ -305,7 +296,7 @@ mod tests {
         let mut break_and_mend = |after: Duration| {
             now += after;
             assert!(breaker.died(worker, 1, now));
-            let until = breaker.open_until().expect("it is open");
+            let until = breaker.wake_at().expect("it is open");
             let pause = until - now;
             assert!(breaker.tick(until));
             assert!(breaker.finished(until));

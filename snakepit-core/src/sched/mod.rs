@@ -25,11 +25,10 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::event::RetireReason;
-use crate::ids::{CallId, LaneId, SessionId, WorkerId};
+use crate::ids::{CallId, LaneId, NumberMap, SessionId, WorkerId};
 use crate::pool::{BreakerState, PoolSettings};
 use crate::worker::Quiesced;
 
@@ -217,7 +216,7 @@ pub(crate) struct Scheduler {
     settings: PoolSettings,
     phase: Phase,
     queue: Queue,
-    running: HashMap<CallId, Running>,
+    running: NumberMap<CallId, Running>,
     workers: Workers,
     sessions: Sessions,
     scale: Scale,
@@ -238,7 +237,7 @@ impl Scheduler {
         Self {
             phase: Phase::Open,
             queue: Queue::default(),
-            running: HashMap::new(),
+            running: NumberMap::default(),
             workers: Workers::default(),
             sessions: Sessions::new(config.session_ttl),
             scale: Scale::new(&settings),
@@ -296,12 +295,6 @@ impl Scheduler {
         self.breaker.deaths()
     }
 
-    /// Until when the breaker stays open, if it is.
-    #[cfg(test)]
-    fn breaker_open_until(&self) -> Option<Instant> {
-        self.breaker.open_until()
-    }
-
     /// Workers that take calls.
     pub(crate) fn ready(&self) -> usize {
         self.workers.serving()
@@ -320,11 +313,6 @@ impl Scheduler {
     /// Launches that failed since one last worked.
     pub(crate) fn launch_failures(&self) -> u32 {
         self.backoff.failures()
-    }
-
-    /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.
-    pub(crate) fn is_incomplete(&self) -> bool {
-        self.ready() < self.target() || self.workers.due().len() > 0
     }
 
     /// When the next launch may happen, if one is held back.

@@ -3,11 +3,11 @@
 //! Every operation is O(1) or O(log n). A call that leaves early leaves its number behind in the order; numbers
 //! without an entry are skipped, and swept out before they outnumber the calls that wait.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::{Affinity, Priority};
-use crate::ids::{CallId, SessionId, WorkerId};
+use crate::ids::{CallId, NumberMap, SessionId, WorkerId};
 
 const LEVELS: usize = 3;
 
@@ -32,7 +32,11 @@ struct Entry {
 struct Line(VecDeque<CallId>);
 
 impl Line {
-    fn head(&mut self, entries: &HashMap<CallId, Entry>, here: Option<WorkerId>) -> Option<CallId> {
+    fn head(
+        &mut self,
+        entries: &NumberMap<CallId, Entry>,
+        here: Option<WorkerId>,
+    ) -> Option<CallId> {
         while let Some(&call) = self.0.front() {
             if entries
                 .get(&call)
@@ -45,7 +49,7 @@ impl Line {
         None
     }
 
-    fn sweep(&mut self, entries: &HashMap<CallId, Entry>, here: Option<WorkerId>) {
+    fn sweep(&mut self, entries: &NumberMap<CallId, Entry>, here: Option<WorkerId>) {
         if self.0.len() > 2 * entries.len() + 64 {
             self.0.retain(|call| {
                 entries
@@ -59,9 +63,9 @@ impl Line {
 /// The queue of one pool.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    entries: HashMap<CallId, Entry>,
+    entries: NumberMap<CallId, Entry>,
     lines: [Line; LEVELS],
-    pinned: HashMap<WorkerId, Line>,
+    pinned: NumberMap<WorkerId, Line>,
     timeouts: BTreeSet<(Instant, CallId)>,
     /// Calls that wait for one worker.
     bound: usize,

@@ -1,11 +1,10 @@
 //! Calls that run for longer than they should; knows no worker. Costs a running call nothing but the time it started:
 //! they are looked through once in a while.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Action, Hold, Running};
-use crate::ids::CallId;
+use crate::ids::{CallId, NumberMap};
 
 /// When to look for slow calls.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ impl Slow {
     /// Tells of each call that has become slow, once.
     pub(super) fn scan(
         &mut self,
-        running: &mut HashMap<CallId, Running>,
+        running: &mut NumberMap<CallId, Running>,
         now: Instant,
         out: &mut Vec<Action>,
     ) {

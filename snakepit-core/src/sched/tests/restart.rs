@@ -47,7 +47,7 @@ fn too_many_deaths_stop_launching_for_a_while() {
     let mut bench = fragile(1);
     let pause = break_it(&mut bench);
     assert_eq!(bench.sched.breaker_deaths(), BUDGET);
-    assert_eq!(bench.sched.breaker_open_until(), Some(bench.now + pause));
+    assert_eq!(bench.sched.breaker.wake_at(), Some(bench.now + pause));
     assert_eq!(refused(&bench.arrive().1), [Refusal::BreakerOpen]);
     let actions = bench.wake();
     assert_eq!(breaks(&actions), [BreakerState::HalfOpen]);
@@ -129,7 +129,7 @@ fn a_trial_that_dies_makes_the_break_longer_up_to_half_a_minute() {
         bench.finish_launches(1);
         die(&mut bench);
     }
-    let left = bench.sched.breaker_open_until().unwrap() - bench.now;
+    let left = bench.sched.breaker.wake_at().unwrap() - bench.now;
     assert!(left <= Duration::from_secs(36), "{left:?}");
 }
 
