@@ -36,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         test::all(&mut steps, &options.test)?;
     }
     fuzz(&mut steps)?;
+    interleavings(&mut steps, &metadata);
     benchmarks(&mut steps, &metadata, &interpreter)?;
     let mut chaos = chaos::command(&interpreter.path, &[])?;
     steps.command("a minute of chaos", chaos.args(["--minutes", "1"]));
@@ -133,6 +134,18 @@ fn fuzz(steps: &mut Steps) -> Result<()> {
         steps.command(&format!("{} compiles", manifest.display()), &mut command);
     }
     Ok(())
+}
+
+/// The pool engine under schedules that Shuttle chooses; a workspace of its own, as it compiles the engine against other
+/// libraries.
+fn interleavings(steps: &mut Steps, metadata: &Metadata) {
+    let mut command = cargo();
+    command
+        .args(["test", "--quiet", "--locked", "--manifest-path"])
+        .arg(root().join("snakepit-core/shuttle/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(metadata.target().join("shuttle"));
+    steps.command("interleavings of the pool engine", &mut command);
 }
 
 /// Shows that the benchmarks run. Without bars and unoptimised: what CI runs on has other things to do.
