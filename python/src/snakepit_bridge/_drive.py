@@ -76,7 +76,7 @@ class Driver:
             except _ENDS_LOOPS as error:
                 if task.done() and not task.cancelled() and isinstance(task.exception(), _ENDS_LOOPS):
                     raise
-                # Once more even if done: asyncio's order to stop may still be in the loop, and the next call would obey it.
+                # Once more even if done: asyncio's order to stop may still be in the loop, for the next call to obey.
                 # Whoever awaits the subtask gets the exception too. The interruption of an earlier call, passed on by a
                 # task which that call left behind, is no concern of this one.
                 if not isinstance(error, Cancelled) or (ident and gate.is_cancelled(ident)):
