@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import Any, Callable
 
 import pytest
 
 from conftest import PLACES
 from snakepit_bridge import _wire as wire
-from snakepit_bridge._where import Step, chosen, parsed
+from snakepit_bridge._where import Step, _Bell, chosen, parsed
 from test_cancel import begun
 
 Start = Callable[..., Any]
@@ -46,6 +47,11 @@ ADAPTER = """
 
     def exec_code():
         exec(compile("print('begun')\\nwhile not cancelled(): pass", "<made up>", "exec"))
+
+    def breaks_the_runtime():
+        import gc, signal
+        sys._current_frames = signal.pthread_kill = gc.collect = None
+        busy()
 
     def ping():
         return "pong"
@@ -101,6 +107,71 @@ def test_what_does_not_run_has_no_frames(worker: Start, place: Any) -> None:
     it.tell(ident)
     it.finish(ident)
     assert it.where(ident) == []
+
+
+def test_every_question_is_answered_even_if_looking_fails(worker: Start) -> None:
+    it = worker(ADAPTER)
+    ident = it.start("breaks_the_runtime")
+    begun(it)
+    assert it.where(ident) == it.where(ident) == []
+    assert it.trim() == 0
+    it.tell(ident)
+    it.finish(ident)
+    assert it.call("ping") == "pong"
+
+
+class Asleep:
+    """A thread in a function of a name of its own, which may block the signals by which a bell asks."""
+
+    def __init__(self, name: str, blocks: bool = False) -> None:
+        self._blocks = blocks
+        self._begun, self._unblock, self._unblocked, self._end = (threading.Event() for _ in range(4))
+        scope: dict[str, Any] = {"wait": self._wait}
+        exec("def %s():\n    wait()" % name, scope)
+        self._thread = threading.Thread(target=scope[name])
+
+    def __enter__(self) -> Asleep:
+        self._thread.start()
+        self._begun.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._unblock.set()
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def ident(self) -> int:
+        assert self._thread.ident
+        return self._thread.ident
+
+    def unblock(self) -> None:
+        self._unblock.set()
+        self._unblocked.wait()
+
+    def _wait(self) -> None:
+        if self._blocks:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMAX])
+        self._begun.set()
+        if self._blocks:
+            self._unblock.wait()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGRTMAX])
+            self._unblocked.set()
+        self._end.wait()
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_another_threads() -> None:
+    def functions(thread: Asleep) -> list[str]:
+        return [step.function for step in bell.ask(thread.ident)]
+
+    bell = _Bell()
+    with Asleep("first", blocks=True) as first, Asleep("second") as second:
+        assert functions(first) == []
+        assert functions(second) == []  # the answers of the first may come at any moment
+        first.unblock()
+        seen = functions(second)
+        assert "second" in seen
+        assert "first" not in seen
 
 
 def test_code_without_a_file_has_no_text(worker: Start) -> None:

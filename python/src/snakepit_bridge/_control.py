@@ -99,20 +99,30 @@ class Control:
         busy = [lane.gate.running for lane in self._lanes]
         return dump_object({"busy": busy, "served": sum(lane.served for lane in self._lanes)})
 
+    # Every question gets its answer, whatever user code did to the modules used here: hosts match them by their order.
+
     def _where(self, ident: int) -> None:
         frames: list[dict[str, object]] = []
+        try:
+            frames = self._frames(ident)
+        finally:
+            self._sender.send(STACK, dump_object({"frames": frames}), ident)
+
+    def _frames(self, ident: int) -> list[dict[str, object]]:
         for lane in self._lanes:
             gate = lane.gate
             if ident and gate.running == ident:
                 frames = frames_of(gate.thread)
-                if gate.running != ident:  # these may be another call's
-                    frames = []
-        self._sender.send(STACK, dump_object({"frames": frames}), ident)
+                return frames if gate.running == ident else []  # else these may be another call's
+        return []
 
     def _trim(self, ident: int) -> None:
-        collected = gc.collect() + sum(lane.trim() for lane in self._lanes)
-        trim_memory()
-        self._sender.send(TRIMMED, dump_object({"collected": collected}), ident)
+        collected = 0
+        try:
+            collected = gc.collect() + sum(lane.trim() for lane in self._lanes)
+            trim_memory()
+        finally:
+            self._sender.send(TRIMMED, dump_object({"collected": collected}), ident)
 
     def _stop(self) -> None:
         for lane in self._lanes:

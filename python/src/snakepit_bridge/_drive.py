@@ -6,9 +6,13 @@ import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, Callable
 
+from ._api import Cancelled
 from ._cancel import Gate
 
 LAZY = (Generator, Coroutine, AsyncGenerator)
+
+_ENDS_LOOPS = (KeyboardInterrupt, SystemExit)
+"""What asyncio lets through from any task, whichever task the loop runs for."""
 
 
 class Driver:
@@ -41,20 +45,47 @@ class Driver:
             coroutine.close()
             raise
 
+        interruption = _Interruption(task)
+
         def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(interruption.deliver)
 
         gate.task = cancel
         try:
-            # Once for each call: what it does to clean up is left in peace.
             if ident and gate.is_requested(ident) and gate.raised != ident:
                 gate.raised = ident
-                task.cancel()
-            return loop.run_until_complete(task)
+                interruption.deliver()
+            return self._run_out(loop, task, interruption)
         finally:
             gate.task = None
-            if task.done() and not task.cancelled():
+            if not task.done():
+                self._loop = None  # user code broke it: what is left in there must not go on during another call
+                if not loop.is_running():
+                    loop.close()
+            elif not task.cancelled():
                 task.exception()  # seen, or asyncio logs an interruption as an exception nobody looked at
+
+    def _run_out(self, loop: Any, task: Any, interruption: _Interruption) -> Any:
+        """Run the loop until the task is done, also if a subtask ends the loop: the next call goes on with it."""
+        gate = self._gate
+        ident = gate.running
+        first: BaseException | None = None
+        while True:
+            try:
+                return loop.run_until_complete(task)
+            except _ENDS_LOOPS as error:
+                if task.done() and not task.cancelled() and isinstance(task.exception(), _ENDS_LOOPS):
+                    raise
+                # Once more even if done: asyncio's order to stop may still be in the loop, for the next call to obey.
+                # Whoever awaits the subtask gets the exception too. The interruption of an earlier call, passed on by a
+                # task which that call left behind, is no concern of this one.
+                if not isinstance(error, Cancelled) or (ident and gate.is_cancelled(ident)):
+                    first = first or error
+                    interruption.deliver()
+            except BaseException:
+                if first is not None and task.cancelled():
+                    raise first from None
+                raise
 
     def step(self, result: Any) -> Callable[[], Any] | None:
         """How to get the next item of a lazy sequence; it raises `StopIteration` or
@@ -87,6 +118,19 @@ class Driver:
 
         self._loop = asyncio.new_event_loop()
         return self._loop
+
+
+class _Interruption:
+    """Cancels a task, once: what it does to clean up is left in peace. On the thread of its loop."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        self._is_delivered = False
+
+    def deliver(self) -> None:
+        if not self._is_delivered:
+            self._is_delivered = True
+            self._task.cancel()
 
 
 class Exhausted(Exception):

@@ -88,16 +88,22 @@ class _Bell:
     def __init__(self) -> None:
         self._reader = self._writer = -1
         self._is_unusable = False
+        self._owed = 0
+        """Dumps asked for that have not begun: a thread that blocks the signal writes them when it unblocks it."""
 
     def ask(self, thread: int) -> list[Step]:
         """The thread's steps, innermost first; empty if it does not answer."""
         if self._reader < 0 and not self._install():
             return []
         self._drain()
+        if self._owed:
+            return []  # no dump says of which thread it is: one that comes late would be taken for this thread's
         # The dump has no end mark. The signal is queued, so that the beginning of a second one marks the end.
         for _ in (1, 2):
             signal.pthread_kill(thread, _SIGNAL)
-        return parsed(self._read().decode("ascii", "replace"))
+            self._owed += 1
+        data = self._read()
+        return [] if self._owed else parsed(data.partition(_HEADER)[2].partition(_HEADER)[0].decode("ascii", "replace"))
 
     def _install(self) -> bool:
         if self._is_unusable or signal.getsignal(_SIGNAL) is not signal.SIG_DFL:
@@ -112,11 +118,13 @@ class _Bell:
         return True
 
     def _drain(self) -> None:
+        data = b""
         try:
-            while os.read(self._reader, 65536):
-                pass
+            while True:
+                data += os.read(self._reader, 65536)
         except BlockingIOError:
             pass
+        self._owed -= data.count(_HEADER)
 
     def _read(self) -> bytes:
         poll = select.poll()
@@ -128,7 +136,8 @@ class _Bell:
             if left <= 0 or not poll.poll(left * 1000):
                 break
             data += os.read(self._reader, 65536)
-        return data.partition(_HEADER)[2].partition(_HEADER)[0]
+        self._owed -= data.count(_HEADER)
+        return data
 
 
 _BELL = _Bell()
