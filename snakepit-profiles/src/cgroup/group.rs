@@ -84,6 +84,14 @@ impl Group {
         &self.folder
     }
 
+    /// Moves a process here, and what it starts from now on. Memory it has already stays where it was counted.
+    ///
+    /// # Errors
+    /// It has ended, or the kernel does not let us.
+    pub(crate) fn join(&self, pid: u32) -> io::Result<()> {
+        self.write("cgroup.procs", &pid.to_string())
+    }
+
     /// Whether a process is in it.
     pub(crate) fn holds(&self, pid: u32) -> bool {
         let pid = pid.to_string();
@@ -201,8 +209,9 @@ mod tests {
             folder: path.clone(),
             limit: 4096,
         };
-        assert!(!group.holds(1) && group.evidence().is_none());
-        fs::write(path.join("cgroup.procs"), "7\n71\n").unwrap();
+        assert!(!group.holds(1) && group.evidence().is_none() && group.join(71).is_err());
+        fs::write(path.join("cgroup.procs"), "").unwrap();
+        group.join(71).unwrap();
         fs::write(path.join("memory.events"), "max 9\noom_kill 1\n").unwrap();
         fs::write(path.join("cgroup.kill"), "").unwrap();
         assert!(group.holds(71) && !group.holds(1));
