@@ -124,11 +124,8 @@ impl ProcessWorker {
         // A signal ends some system calls: the call may let go after all.
         tokio::select! {
             biased;
-            result = lease.quiesce() => {
-                self.handle.forget_stacks();
-                Some(result)
-            }
-            () = self.handle.dump(LAST_LOOK) => None,
+            result = lease.quiesce() => Some(result),
+            () = self.handle.last_look(LAST_LOOK) => None,
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use snakepit_core::error::ExitReport;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{MutexGuard, oneshot};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Handle;
 use super::words::Words;
@@ -119,63 +119,78 @@ impl Handle {
         let Some(thread) = silent else {
             return Vec::new();
         };
-        self.dump(DUMP).await;
-        let mut words = self.0.words.lock();
-        let stack = words.stack_of(thread);
-        words.forget();
+        let asked = self.dump(DUMP).await;
+        let stack = self.0.words.lock().stack_of(thread);
+        drop(asked);
         stack
     }
 
-    /// Has the worker's signal handler write the stacks of all threads, which are kept for its exit report. Returns once
-    /// that seems done, or `patience` is over.
+    /// Has the worker's signal handler write the stacks of all threads, which are kept for its exit report unless a later
+    /// last look shows more. Returns once that seems done, or `patience` is over.
+    ///
+    /// # Cancel safety
+    /// Cancel safe. What was asked for is not kept then, but what others asked for may be.
+    pub(crate) async fn last_look(&self, patience: Duration) {
+        let asked = if self.0.dumping.try_lock().is_ok() {
+            self.dump(patience).await
+        } else {
+            // Somebody else is just having all of them written.
+            self.0.words.lock().keep();
+            let _ = timeout(patience, self.0.dumping.lock()).await;
+            None
+        };
+        self.0.words.lock().keep();
+        drop(asked);
+    }
+
+    /// Has the worker's signal handler write the stacks of all threads. Returns once that seems done, or `patience` is over,
+    /// for others that ask included. Nobody else can ask until what is returned is dropped, nor are the stacks forgotten.
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub(crate) async fn dump(&self, patience: Duration) {
-        let _one_at_a_time = self.0.dumping.lock().await;
+    async fn dump(&self, patience: Duration) -> Option<Asked<'_>> {
         if !catches(self.pid(), Signal::QUIT) {
-            return; // it would die of it
+            return None; // it would die of it
         }
-        let mut news = self.0.stacked.subscribe();
         let deadline = Instant::now() + patience;
-        let asked = Asked::new(&self.0.words);
+        let turn = timeout_at(deadline, self.0.dumping.lock()).await.ok()?;
+        let mut news = self.0.stacked.subscribe();
+        let asked = Asked::new(&self.0.words, turn);
         self.0.leash.signal(Signal::QUIT);
         loop {
             let until = {
-                let words = asked.0.lock();
+                let words = asked.words.lock();
                 if words.is_answered() {
-                    return;
+                    return Some(asked);
                 }
                 let pause = words.has_answer().then(|| Instant::now() + PAUSE);
                 pause.map_or(deadline, |pause| pause.min(deadline))
             };
             tokio::select! {
                 _ = news.changed() => {}
-                () = sleep_until(until) => return,
-                _ = self.exited() => return,
+                () = sleep_until(until) => return Some(asked),
+                _ = self.exited() => return Some(asked),
             }
         }
-    }
-
-    /// Forgets the stacks of a worker that goes on.
-    pub(crate) fn forget_stacks(&self) {
-        self.0.words.lock().forget();
     }
 }
 
 /// Stacks are an answer while this lives.
-struct Asked<'a>(&'a Mutex<Words>);
+struct Asked<'a> {
+    words: &'a Mutex<Words>,
+    _turn: MutexGuard<'a, ()>,
+}
 
 impl<'a> Asked<'a> {
-    fn new(words: &'a Mutex<Words>) -> Self {
+    fn new(words: &'a Mutex<Words>, turn: MutexGuard<'a, ()>) -> Self {
         words.lock().ask();
-        Self(words)
+        Self { words, _turn: turn }
     }
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.0.lock().heard();
+        self.words.lock().heard();
     }
 }
 
