@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use snakepit_core::error::ExitReport;
 use tokio::sync::{MutexGuard, oneshot};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::Handle;
 use super::words::Words;
@@ -21,35 +21,50 @@ const SILENCE: Duration = Duration::from_millis(100);
 /// How long stacks may take that the worker's signal handler writes.
 const DUMP: Duration = Duration::from_millis(50);
 
+/// How long to wait before a ping is sent again for which there was no room.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Stacks are written in one go. Nothing for this long is their end, if that does not show.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// How long giving back memory may take. Beyond it native code holds the GIL.
 const TRIM: Duration = Duration::from_secs(10);
 
-/// Questions of one kind that wait for their answers.
+/// Questions of one kind that wait for their answers; `None` once nobody will answer any more.
 ///
 /// Those to one id are answered in order. A question whose asker has left stays until its answer comes, so that the answer
 /// is not taken for another's, nor for a lie.
 #[derive(Debug)]
-pub(super) struct Questions<T>(Mutex<HashMap<u64, VecDeque<oneshot::Sender<T>>>>);
+pub(super) struct Questions<T>(Mutex<Option<Waiting<T>>>);
+
+type Waiting<T> = HashMap<u64, VecDeque<oneshot::Sender<T>>>;
 
 impl<T> Default for Questions<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Some(HashMap::new())))
     }
 }
 
 impl<T> Questions<T> {
-    fn ask(&self, id: u64) -> oneshot::Receiver<T> {
+    /// Asks by `send`, which says whether the question is on its way. `None` if it is not, or nobody is left to answer.
+    fn ask(&self, id: u64, send: impl FnOnce() -> bool) -> Option<oneshot::Receiver<T>> {
+        let mut waiting = self.0.lock();
+        let waiting = waiting.as_mut()?;
+        // Locked, so that questions are sent in the order in which they wait, and before an answer is looked for.
+        if !send() {
+            return None;
+        }
         let (sender, answer) = oneshot::channel();
-        self.0.lock().entry(id).or_default().push_back(sender);
-        answer
+        waiting.entry(id).or_default().push_back(sender);
+        Some(answer)
     }
 
     /// Passes an answer on; false if nobody had asked.
     pub(super) fn answer(&self, id: u64, answer: T) -> bool {
-        let mut waiting = self.0.lock();
+        let mut locked = self.0.lock();
+        let Some(waiting) = locked.as_mut() else {
+            return false;
+        };
         let Some(senders) = waiting.get_mut(&id) else {
             return false;
         };
@@ -57,7 +72,7 @@ impl<T> Questions<T> {
         if senders.is_empty() {
             waiting.remove(&id);
         }
-        drop(waiting);
+        drop(locked);
         sender.is_some_and(|sender| {
             let _ = sender.send(answer);
             true
@@ -66,7 +81,8 @@ impl<T> Questions<T> {
 
     /// The worker is gone: nobody will answer.
     pub(super) fn close(&self) {
-        self.0.lock().clear();
+        let waiting = self.0.lock().take();
+        drop(waiting);
     }
 }
 
@@ -77,13 +93,30 @@ impl Handle {
     /// Cancel safe.
     pub(crate) async fn ping(&self) -> Result<(), ExitReport> {
         let mut pongs = self.0.pongs.subscribe();
-        let number = self.0.pings.fetch_add(1, Ordering::Relaxed) + 1;
-        self.send(&Header::bare(Kind::Ping, 0));
+        let number = loop {
+            if let Some(number) = self.send_ping() {
+                break number;
+            }
+            tokio::select! {
+                () = sleep(AGAIN) => {}
+                report = self.exited() => return Err(ExitReport::clone(&report)),
+            }
+        };
         // Answers come in order, so the n-th answer is to the n-th ping, whoever sent it.
         tokio::select! {
             _ = pongs.wait_for(|&count| count >= number) => Ok(()),
             report = self.exited() => Err(ExitReport::clone(&report)),
         }
+    }
+
+    /// Sends a ping and returns its number; `None` if there is no room for it. Only pings that are sent are counted.
+    fn send_ping(&self) -> Option<u64> {
+        let mut pings = self.0.pings.lock();
+        if !self.send(&Header::bare(Kind::Ping, 0)) {
+            return None;
+        }
+        *pings += 1;
+        Some(*pings)
     }
 
     /// Has the worker give back memory, and waits until it has tried.
@@ -92,8 +125,10 @@ impl Handle {
     /// Cancel safe.
     pub(crate) async fn trim(&self) {
         let id = self.0.trims.fetch_add(1, Ordering::Relaxed) + 1;
-        let answer = self.0.trimmed.ask(id);
-        self.send(&Header::bare(Kind::Trim, id));
+        let ask = || self.send(&Header::bare(Kind::Trim, id));
+        let Some(answer) = self.0.trimmed.ask(id, ask) else {
+            return;
+        };
         tokio::select! {
             _ = timeout(TRIM, answer) => {}
             _ = self.exited() => {}
@@ -107,14 +142,17 @@ impl Handle {
     /// # Cancel safety
     /// Cancel safe.
     pub(crate) async fn stack(&self, call: u64, thread: Option<u64>) -> Vec<String> {
-        let answer = self.0.stacks.ask(call);
-        self.send(&Header::bare(Kind::Where, call));
-        let silent = tokio::select! {
-            answer = timeout(SILENCE, answer) => match answer {
-                Ok(frames) => return frames.unwrap_or_default(),
-                Err(_) => thread,
+        let ask = || self.send(&Header::bare(Kind::Where, call));
+        let silent = match self.0.stacks.ask(call, ask) {
+            Some(answer) => tokio::select! {
+                answer = timeout(SILENCE, answer) => match answer {
+                    Ok(frames) => return frames.unwrap_or_default(),
+                    Err(_) => thread,
+                },
+                _ = self.exited() => None,
             },
-            _ = self.exited() => None,
+            // It does not read what it is sent, which is silence too.
+            None => thread,
         };
         let Some(thread) = silent else {
             return Vec::new();
@@ -223,10 +261,23 @@ mod tests {
     #[test]
     fn an_answer_goes_to_whoever_asked_first() {
         let questions = Questions::default();
-        let (first, mut second) = (questions.ask(1), questions.ask(1));
+        let mut ask = || questions.ask(1, || true).unwrap();
+        let (first, mut second) = (ask(), ask());
         drop(first);
         assert!(questions.answer(1, "first") && questions.answer(1, "second"));
         assert_eq!(second.try_recv(), Ok("second"));
         assert!(!questions.answer(1, "third") && !questions.answer(2, "first"));
+    }
+
+    #[test]
+    fn a_question_that_was_not_sent_waits_for_no_answer() {
+        let questions = Questions::default();
+        assert!(questions.ask(1, || false).is_none());
+        let mut second = questions.ask(1, || true).unwrap();
+        assert!(questions.answer(1, "second"));
+        assert_eq!(second.try_recv(), Ok("second"));
+        questions.close();
+        assert!(questions.ask(1, || panic!("nobody is left")).is_none());
+        assert!(!questions.answer(1, "late"));
     }
 }

@@ -66,7 +66,8 @@ struct Shared {
     dumping: tokio::sync::Mutex<()>,
     verdict: Mutex<Option<Verdict>>,
     exit: watch::Sender<Option<Arc<ExitReport>>>,
-    pings: AtomicU64,
+    /// Pings sent.
+    pings: Mutex<u64>,
     pongs: watch::Sender<u64>,
     /// `WHERE`s, by call.
     stacks: Questions<Vec<String>>,
@@ -191,15 +192,16 @@ impl Handle {
         self.send(&Header::bare(Kind::Stop, 0));
     }
 
-    /// Sends a frame that has no body.
+    /// Sends a frame that has no body; false if it could not be sent.
     ///
     /// Several threads may do so at once: 16 bytes enter a socket's queue as one piece or not at all.
-    fn send(&self, header: &Header) {
-        let _ = send(
+    fn send(&self, header: &Header) -> bool {
+        send(
             &self.0.control,
             &header.encode(),
             SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-        );
+        )
+        .is_ok()
     }
 }
 

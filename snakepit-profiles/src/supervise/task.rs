@@ -107,7 +107,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         dumping: tokio::sync::Mutex::new(()),
         verdict: parking_lot::Mutex::new(None),
         exit: watch::Sender::new(None),
-        pings: 0.into(),
+        pings: parking_lot::Mutex::new(0),
         pongs: watch::Sender::new(0),
         stacks: Questions::default(),
         trims: 0.into(),
@@ -280,11 +280,7 @@ impl Task {
                 }
             }
             (Kind::Pong, None) => {
-                let asked = self
-                    .handle
-                    .0
-                    .pings
-                    .load(std::sync::atomic::Ordering::Relaxed);
+                let asked = *self.handle.0.pings.lock();
                 self.handle.0.pongs.send_modify(|count| *count += 1);
                 if *self.handle.0.pongs.borrow() > asked {
                     return Err("PONG without a PING".to_owned());
