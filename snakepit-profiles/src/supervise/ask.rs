@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn an_answer_goes_to_whoever_asked_first() {
         let questions = Questions::default();
-        let mut ask = || questions.ask(1, || true).unwrap();
+        let ask = || questions.ask(1, || true).unwrap();
         let (first, mut second) = (ask(), ask());
         drop(first);
         assert!(questions.answer(1, "first") && questions.answer(1, "second"));
