@@ -9,18 +9,20 @@ use snakepit_core::config::scalar::{Bounded, ByteSize, HumanDuration};
 use snakepit_core::{Meter, PolicyFactory, PoolSettings, RecyclePolicy};
 
 use crate::keys::{Limit, Percent};
-use crate::policy::{Growth, Hang, HardMemory, Idle, Jitter, MaxMemory, MaxRequests, Ttl};
+use crate::policy::{
+    Growth, Hang, HardMemory, Idle, Jitter, MOST_SAMPLES, MaxMemory, MaxRequests, Ttl,
+};
 use crate::sampler::{Sampler, Unmeasurable};
 
 /// How long a worker may be silent and do nothing, unless set: long beside any pause of a healthy process, short beside
 /// the patience of whoever waits for its calls.
 const HANG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Below this, a worker that only waits for a processor looks dead.
-const LEAST_HANG_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// How long a spare worker of a pool that may shrink stays, unless set.
 const IDLE_TTL: Duration = Duration::from_secs(60);
+
+/// What to do about a limit that cannot hold.
+const OFF: &str = "write `off`, or make /proc readable";
 
 /// The policies of this crate, for a [`Registry`](snakepit_core::Registry).
 ///
@@ -69,7 +71,7 @@ impl PolicyFactory for Recycling {
         let keys = Keys::read(section, settings);
         keys.check(section, settings);
         if let Err(why) = self.sampler.check() {
-            keys.report_unmeasurable(section, &why);
+            keys.report_unmeasurable(section, settings, &why);
         }
         // Random, and another one for each pool.
         let seed = RandomState::new().hash_one(());
@@ -116,7 +118,10 @@ impl Keys {
             max_memory: size(section, MaxMemory::NAME),
             max_growth: size(section, Growth::NAME),
             samples: section
-                .or("worker_memory_samples", Bounded::<1, 16>::clamped(3))
+                .or(
+                    "worker_memory_samples",
+                    Bounded::<1, { MOST_SAMPLES as u64 }>::clamped(3),
+                )
                 .as_usize(),
             hang_timeout: time(section, Hang::NAME, Some(HANG_TIMEOUT)),
             jitter: section.or("recycle_jitter", Percent(10)).0,
@@ -154,7 +159,7 @@ impl Keys {
         }
         if self
             .hang_timeout
-            .is_some_and(|timeout| timeout < LEAST_HANG_TIMEOUT)
+            .is_some_and(|timeout| timeout < Hang::LEAST)
         {
             let label =
                 "expected `500ms` or more: a worker that waits for a processor would look dead";
@@ -175,15 +180,28 @@ impl Keys {
         }
     }
 
-    /// A limit that cannot hold is no limit.
-    fn report_unmeasurable(&self, section: &mut Section<'_>, why: &Unmeasurable) {
-        for (key, limit) in [
-            (MaxMemory::NAME, self.max_memory),
-            (Growth::NAME, self.max_growth),
+    /// A limit that cannot hold is no limit. Where nobody has asked for one, its absence is no fault.
+    fn report_unmeasurable(
+        &self,
+        section: &mut Section<'_>,
+        settings: &PoolSettings,
+        why: &Unmeasurable,
+    ) {
+        let hang = section.has(Hang::NAME) && self.hang_timeout.is_some();
+        for (key, is_set, what, help) in [
+            (MaxMemory::NAME, self.max_memory.is_some(), "memory", OFF),
+            (Growth::NAME, self.max_growth.is_some(), "memory", OFF),
+            (
+                HardMemory::NAME,
+                settings.limits.hard_memory.is_some(),
+                "memory",
+                "remove the key, or make /proc readable",
+            ),
+            (Hang::NAME, hang, "processor time", OFF),
         ] {
-            if limit.is_some() {
-                let label = format!("memory cannot be measured here: {why}");
-                section.invalid_with_help(key, label, "write `off`, or make /proc readable");
+            if is_set {
+                let label = format!("{what} cannot be measured here: {why}");
+                section.invalid_with_help(key, label, help);
             }
         }
     }
@@ -220,4 +238,60 @@ impl Keys {
 /// Whether a pool has sizes to choose from.
 fn shrinks(settings: &PoolSettings) -> bool {
     settings.max_size.is_some_and(|max| max > settings.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use snakepit_core::testing::FakeProfile;
+    use snakepit_core::{Config, ProfileFactory, Registry, WorkerProfile};
+
+    use super::*;
+
+    /// Profiles and policies where nothing can be measured.
+    struct Blind;
+
+    impl ProfileFactory for Blind {
+        fn kind(&self) -> &'static str {
+            "process"
+        }
+
+        fn build(&self, _: &mut Section<'_>, _: &PoolSettings) -> Option<Arc<dyn WorkerProfile>> {
+            Some(Arc::new(FakeProfile::new()))
+        }
+    }
+
+    impl PolicyFactory for Blind {
+        fn build(
+            &self,
+            section: &mut Section<'_>,
+            settings: &PoolSettings,
+        ) -> Vec<Arc<dyn RecyclePolicy>> {
+            let why = Unmeasurable::Hidden("it is dark".to_owned());
+            Keys::read(section, settings).report_unmeasurable(section, settings, &why);
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn limits_that_cannot_hold_are_refused_if_somebody_has_asked_for_them() {
+        let read = |line: &str| {
+            let registry = Registry::new().with(Blind).with_policies(Blind);
+            let text = format!("pools:\n  - name: a\n    {line}\n");
+            Config::parse(&text, "pit.yaml", ".", &registry).map_err(|report| report.to_string())
+        };
+        for line in ["", "hang_timeout: off", "worker_max_memory: off"] {
+            assert!(read(line).is_ok(), "{line}");
+        }
+        for line in [
+            "worker_max_memory: 1GiB",
+            "worker_max_growth: 1GiB",
+            "worker_hard_memory: 1GiB",
+            "hang_timeout: 60s",
+        ] {
+            let report = read(line).unwrap_err();
+            assert!(report.contains("pit.yaml:3:"), "{report}");
+            assert!(report.contains("it is dark"), "{report}");
+            assert_eq!(report.matches("error:").count(), 1, "{report}");
+        }
+    }
 }

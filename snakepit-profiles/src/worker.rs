@@ -124,11 +124,8 @@ impl ProcessWorker {
         // A signal ends some system calls: the call may let go after all.
         tokio::select! {
             biased;
-            result = lease.quiesce() => {
-                self.handle.forget_stacks();
-                Some(result)
-            }
-            () = self.handle.dump(LAST_LOOK) => None,
+            result = lease.quiesce() => Some(result),
+            () = self.handle.last_look(LAST_LOOK) => None,
         }
     }
 
@@ -242,11 +239,15 @@ impl Worker for ProcessWorker {
 
     async fn stop(&self, grace: Duration) -> ExitReport {
         self.handle.send_stop();
-        if timeout(grace, self.handle.exited()).await.is_err() {
-            self.handle
-                .abort(&format!("it did not stop within {grace:?}"));
-        }
-        self.exited().await
+        let report = match timeout(grace, self.handle.exited()).await {
+            Ok(report) => report,
+            Err(_) => {
+                self.handle
+                    .abort(&format!("it did not stop within {grace:?}"));
+                self.handle.buried().await
+            }
+        };
+        ExitReport::clone(&report)
     }
 
     fn abort(&self, reason: &str) {

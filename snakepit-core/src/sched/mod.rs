@@ -315,6 +315,11 @@ impl Scheduler {
         self.backoff.failures()
     }
 
+    /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.ready() < self.target() || self.workers.due().len() > 0
+    }
+
     /// When the next launch may happen, if one is held back.
     pub(crate) fn next_launch(&self) -> Option<Instant> {
         self.backoff.not_before()

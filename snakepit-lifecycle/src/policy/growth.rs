@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use snakepit_core::{Needs, RecyclePolicy, Verdict, WorkerView};
 
-use super::max_memory::{EVERY, SAMPLES};
+use super::max_memory::{EVERY, MOST_SAMPLES, SAMPLES};
 use super::over::{self, Over};
 use super::words;
 
@@ -31,9 +31,9 @@ impl Growth {
         }
     }
 
-    /// How many readings in a row must be over the limit; 3 unless set, 16 at most. They are a second apart.
+    /// How many readings in a row must be over the limit; 3 unless set, 15 at most. They are a second apart.
     pub fn samples(mut self, samples: usize) -> Self {
-        self.samples = samples.clamp(1, 16);
+        self.samples = samples.clamp(1, MOST_SAMPLES);
         self
     }
 }

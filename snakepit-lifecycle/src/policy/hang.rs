@@ -46,8 +46,13 @@ impl Hang {
     /// The name in configuration and events.
     pub const NAME: &str = "hang_timeout";
 
-    /// A limit on how long a worker is silent and does nothing.
+    /// Below this, a worker that only waits for a processor looks dead.
+    pub(crate) const LEAST: Duration = Duration::from_millis(500);
+
+    /// A limit on how long a worker is silent and does nothing; half a second at least, since with less a worker that only
+    /// waits for a processor would look dead.
     pub fn new(timeout: Duration) -> Self {
+        let timeout = timeout.max(Self::LEAST);
         Self { timeout }
     }
 
@@ -168,6 +173,12 @@ mod tests {
             view.heard_at += TIMEOUT;
             assert_eq!(judged(&view, TIMEOUT * 100), Verdict::Keep);
         }
+    }
+
+    #[test]
+    fn no_worker_is_looked_at_all_the_time() {
+        let every = Hang::new(Duration::ZERO).needs().heartbeat;
+        assert_eq!(every, Some(Duration::from_millis(125)));
     }
 
     #[test]

@@ -13,10 +13,15 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 /// How many readings in a row must be over a soft limit, unless told otherwise: one call may need much for a moment.
 pub(super) const SAMPLES: usize = 3;
 
+/// How many it may be: one less than there are kept. One within the limit has to be seen among them, or a worker that has
+/// come down since it was trimmed would look as if it had not.
+pub(crate) const MOST_SAMPLES: usize = 15;
+
 /// Retires a worker whose private memory is over a limit.
 ///
 /// It must be over it in several readings in a row, after at least one call, and still be after it was asked to give
-/// memory back. A free-threaded CPython collects its garbage, but keeps the memory for its own use. A limit that a worker without any call already comes close to is refused when the pool starts.
+/// memory back. A free-threaded CPython collects its garbage, but keeps the memory for its own use. A limit that a worker
+/// without any call already comes close to is refused when the pool starts.
 #[derive(Clone, Debug)]
 pub struct MaxMemory {
     bytes: u64,
@@ -35,9 +40,9 @@ impl MaxMemory {
         }
     }
 
-    /// How many readings in a row must be over the limit; 3 unless set, 16 at most. They are a second apart.
+    /// How many readings in a row must be over the limit; 3 unless set, 15 at most. They are a second apart.
     pub fn samples(mut self, samples: usize) -> Self {
-        self.samples = samples.clamp(1, 16);
+        self.samples = samples.clamp(1, MOST_SAMPLES);
         self
     }
 }
@@ -101,5 +106,26 @@ mod tests {
         view.readings.push(usage(3));
         let why = "it uses 612.2MiB of private memory even after a collection, `worker_max_memory` is 512MiB";
         assert_eq!(policy.assess(&view, start), Verdict::Retire(why.into()));
+    }
+
+    #[test]
+    fn a_worker_that_came_down_is_trimmed_again_however_many_readings_it_takes() {
+        let start = Instant::now();
+        let second = |second| start + Duration::from_secs(second);
+        let mut view = WorkerView::new(WorkerId::new(1), start);
+        view.served = 1;
+        view.trimmed_at = Some(start);
+        // What is kept: the reading within the limit is among the last 16.
+        view.readings = (1..=16)
+            .map(|at| {
+                Usage::new(
+                    second(at),
+                    if at == 1 { 1 } else { 200 * MIB },
+                    Duration::ZERO,
+                )
+            })
+            .collect();
+        let policy = MaxMemory::new(100 * MIB).samples(usize::MAX);
+        assert_eq!(policy.assess(&view, second(16)), Verdict::Trim);
     }
 }

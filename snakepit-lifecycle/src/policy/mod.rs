@@ -16,6 +16,7 @@ pub use growth::Growth;
 pub use hang::Hang;
 pub use hard_memory::HardMemory;
 pub use idle::Idle;
+pub(crate) use max_memory::MOST_SAMPLES;
 pub use max_memory::MaxMemory;
 pub use max_requests::MaxRequests;
 pub use ttl::Ttl;

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 /// What part of one core all exact readings may take together: one in so many.
 const SHARE: u32 = 50;
 
-/// Growth that cannot wait: so many bytes, or so great a part of what there was, whichever is more.
+/// Memory given that cannot wait to be measured: so many bytes, or so great a part of what there was, whichever is more.
 const MUCH: u64 = 16 << 20;
 const MUCH_PART: u64 = 8;
 
 /// What private memory depends on, and is cheap to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Page faults so far. Without one, a process gets no memory and keeps sharing what it shares.
-    pub(super) faults: u64,
+    /// Bytes of the pages it has had faults for so far. Without one, a process gets no memory and keeps sharing what it shares.
+    pub(super) faulted: u64,
     /// Bytes in memory, shared or not. Less of it is the trace of memory given back.
     pub(super) resident: u64,
 }
@@ -51,8 +51,12 @@ impl Economy {
         if seen == known.seen {
             return Step::Same(known.private);
         }
-        let much = known.seen.resident + MUCH.max(known.seen.resident / MUCH_PART);
-        if now >= known.not_before || seen.resident >= much {
+        let much = MUCH.max(known.seen.resident / MUCH_PART);
+        let grown = seen.resident.saturating_sub(known.seen.resident);
+        // What is shared until it is written to becomes private by faults alone. A process that has so many of them without
+        // any growth uses more time for that than the reading takes.
+        let touched = seen.faulted.saturating_sub(known.seen.faulted);
+        if now >= known.not_before || grown.max(touched) >= much {
             Step::Measure
         } else {
             Step::Later
@@ -90,7 +94,7 @@ mod tests {
 
     fn seen(faults: u64, mib: u64) -> Seen {
         Seen {
-            faults,
+            faulted: faults * 4096,
             resident: mib * MIB,
         }
     }
@@ -132,6 +136,15 @@ mod tests {
             economy.step(seen(9, 160), now + Duration::from_secs(5)),
             Step::Measure
         );
+    }
+
+    #[test]
+    fn what_stops_being_shared_does_not_wait_either() {
+        let now = Instant::now();
+        let economy = measured(now, 100);
+        let pages = |mib: u64| mib * MIB / 4096;
+        assert_eq!(economy.step(seen(pages(20), 160), now), Step::Later);
+        assert_eq!(economy.step(seen(pages(20) + 1, 160), now), Step::Measure);
     }
 
     proptest! {

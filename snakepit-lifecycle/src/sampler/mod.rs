@@ -25,8 +25,9 @@ use rounds::Rounds;
 ///
 /// Watching takes one thread however many processes there are, and none when there are none. An exact reading of memory
 /// costs the kernel a walk over all pages of a process, about a millisecond for one that has imported pandas. So it is
-/// taken at once when a process has grown by much; else only when it can have changed, and not so often that all of it
-/// took more than a fiftieth of one core. Until then there is no reading.
+/// taken at once when a process was given much memory; else only when it can have changed, and not so often that all of it
+/// took more than a fiftieth of one core. Until then there is no reading. No process is looked at more often than 100 times
+/// a second.
 ///
 /// A process is known by its number and the time it began: another one that gets its number is never taken for it.
 ///

@@ -91,7 +91,10 @@ fn look(number: u32) -> Result<(u64, Look), Unmeasurable> {
         number,
         cpu: Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)),
         seen: Seen {
-            faults: stat.minflt.saturating_add(stat.majflt),
+            faulted: stat
+                .minflt
+                .saturating_add(stat.majflt)
+                .saturating_mul(page_size()),
             resident: stat.rss.saturating_mul(page_size()),
         },
     };

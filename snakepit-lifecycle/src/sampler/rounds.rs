@@ -49,13 +49,15 @@ pub(super) struct Membership {
 }
 
 impl Rounds {
-    /// Adds a process. It is first looked at after one `every`.
+    /// Adds a process. It is first looked at after one `every`, which is [`ALONG`] at least.
     pub(super) fn join(
         self: &Arc<Self>,
         process: Process,
         every: Duration,
         report: Report,
     ) -> Membership {
+        // What is due at once, always, would keep the thread from everything else.
+        let every = every.max(ALONG);
         let mut state = self.state.lock();
         state.last += 1;
         let number = state.last;

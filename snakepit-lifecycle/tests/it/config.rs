@@ -187,7 +187,7 @@ fn nonsense_is_refused_at_its_place_with_a_remedy() {
         (
             &one_size,
             "worker_memory_samples: 0",
-            "expected a whole number from 1 to 16",
+            "expected a whole number from 1 to 15",
             "",
         ),
         (

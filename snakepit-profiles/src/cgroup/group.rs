@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use rustix::fs::{Access, access};
+use tokio::runtime::Handle;
 
 use super::oom;
 
@@ -84,6 +85,14 @@ impl Group {
         &self.folder
     }
 
+    /// Moves a process here, and what it starts from now on. Memory it has already stays where it was counted.
+    ///
+    /// # Errors
+    /// It has ended, or the kernel does not let us.
+    pub(crate) fn join(&self, pid: u32) -> io::Result<()> {
+        self.write("cgroup.procs", &pid.to_string())
+    }
+
     /// Whether a process is in it.
     pub(crate) fn holds(&self, pid: u32) -> bool {
         let pid = pid.to_string();
@@ -106,34 +115,51 @@ impl Group {
     /// # Cancel safety
     /// Cancel safe: the group goes when it is dropped, if not before.
     pub(crate) async fn remove(&self) {
-        self.kill();
-        let mut pause = Duration::from_millis(1);
-        while pause < LEAVING && fs::remove_dir(&self.folder).is_err() && self.folder.exists() {
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-    }
-
-    /// Kills its processes, those too that have left the worker's session. Linux 5.14 and newer.
-    fn kill(&self) {
-        let _ = self.write("cgroup.kill", "1");
+        remove(&self.folder).await;
     }
 
     /// Writes to one of the files the kernel has put there.
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        use io::Write;
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .open(self.folder.join(name))?;
-        file.write_all(text.as_bytes())
+        write(&self.folder, name, text)
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
-        let _ = fs::remove_dir(&self.folder);
+        kill(&self.folder);
+        if fs::remove_dir(&self.folder).is_err()
+            && self.folder.exists()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // Those that were killed have not left yet: a launch was dropped while its process was on the way.
+            let folder = std::mem::take(&mut self.folder);
+            runtime.spawn(async move { remove(&folder).await });
+        }
     }
+}
+
+/// Kills whatever is in a group, until it is gone or that takes too long.
+async fn remove(folder: &Path) {
+    let mut pause = Duration::from_millis(1);
+    kill(folder);
+    while pause < LEAVING && fs::remove_dir(folder).is_err() && folder.exists() {
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        // Again: a process that was on its way may have joined since.
+        kill(folder);
+    }
+}
+
+/// Kills the processes of a group, those too that have left the worker's session. Linux 5.14 and newer.
+fn kill(folder: &Path) {
+    let _ = write(folder, "cgroup.kill", "1");
+}
+
+/// Writes to one of the files the kernel has put into a group.
+fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    use io::Write;
+    let mut file = fs::OpenOptions::new().write(true).open(folder.join(name))?;
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -201,13 +227,32 @@ mod tests {
             folder: path.clone(),
             limit: 4096,
         };
-        assert!(!group.holds(1) && group.evidence().is_none());
-        fs::write(path.join("cgroup.procs"), "7\n71\n").unwrap();
+        assert!(!group.holds(1) && group.evidence().is_none() && group.join(71).is_err());
+        fs::write(path.join("cgroup.procs"), "").unwrap();
+        group.join(71).unwrap();
         fs::write(path.join("memory.events"), "max 9\noom_kill 1\n").unwrap();
         fs::write(path.join("cgroup.kill"), "").unwrap();
         assert!(group.holds(71) && !group.holds(1));
         assert!(group.evidence().unwrap().contains("4096 bytes"));
         drop(group);
         assert_eq!(fs::read_to_string(path.join("cgroup.kill")).unwrap(), "1");
+    }
+
+    #[tokio::test]
+    async fn a_group_whose_processes_have_not_left_goes_when_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker");
+        fs::create_dir(&path).unwrap();
+        // An ordinary folder with a file in it cannot be removed either.
+        fs::write(path.join("process"), "").unwrap();
+        drop(Group {
+            folder: path.clone(),
+            limit: 4096,
+        });
+        assert!(path.exists());
+        fs::remove_file(path.join("process")).unwrap();
+        while path.exists() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -218,8 +218,9 @@ impl Launcher {
         let (ours, theirs) =
             wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
         let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output, true).await?;
-        let group = group(cx);
-        let hello = self.hello(cx, group.as_ref());
+        // Now, not by its HELLO: what the adapter imports until then is to count. One that cannot be moved is measured.
+        let group = group(cx).filter(|group| group.join(process.leash.pid()).is_ok());
+        let hello = self.hello(cx, None);
         let embryo = Embryo {
             leash: process.leash,
             status: process.status,

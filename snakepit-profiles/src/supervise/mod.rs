@@ -66,7 +66,8 @@ struct Shared {
     dumping: tokio::sync::Mutex<()>,
     verdict: Mutex<Option<Verdict>>,
     exit: watch::Sender<Option<Arc<ExitReport>>>,
-    pings: AtomicU64,
+    /// Pings sent.
+    pings: Mutex<u64>,
     pongs: watch::Sender<u64>,
     /// `WHERE`s, by call.
     stacks: Questions<Vec<String>>,
@@ -141,6 +142,20 @@ impl Handle {
         }
     }
 
+    /// Waits for the report on the end of a worker that was killed, but not for long: the kernel does not end a process that
+    /// is in an uninterruptible wait.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn buried(&self) -> Arc<ExitReport> {
+        let report = timeout(BURIAL, self.exited()).await;
+        report.unwrap_or_else(|_| {
+            let mut report = ExitReport::new(&self.0.label, ExitStatus::Unknown);
+            report.reason = Some(format!("it was killed and did not end within {BURIAL:?}"));
+            Arc::new(report)
+        })
+    }
+
     /// The error of a call whose connection ended.
     ///
     /// The end of a connection and the exit report come from one death, in no particular order, so this waits a little.
@@ -150,9 +165,7 @@ impl Handle {
             Ok(report) => report,
             Err(_) => {
                 self.abort("it closed a connection it needs");
-                timeout(BURIAL, self.exited()).await.unwrap_or_else(|_| {
-                    Arc::new(ExitReport::new(&self.0.label, ExitStatus::Unknown))
-                })
+                self.buried().await
             }
         };
         // A call that was not sent has no part in what was broken, and may be tried elsewhere.
@@ -191,15 +204,16 @@ impl Handle {
         self.send(&Header::bare(Kind::Stop, 0));
     }
 
-    /// Sends a frame that has no body.
+    /// Sends a frame that has no body; false if it could not be sent.
     ///
     /// Several threads may do so at once: 16 bytes enter a socket's queue as one piece or not at all.
-    fn send(&self, header: &Header) {
-        let _ = send(
+    fn send(&self, header: &Header) -> bool {
+        send(
             &self.0.control,
             &header.encode(),
             SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-        );
+        )
+        .is_ok()
     }
 }
 

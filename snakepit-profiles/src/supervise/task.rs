@@ -107,7 +107,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         dumping: tokio::sync::Mutex::new(()),
         verdict: parking_lot::Mutex::new(None),
         exit: watch::Sender::new(None),
-        pings: 0.into(),
+        pings: parking_lot::Mutex::new(0),
         pongs: watch::Sender::new(0),
         stacks: Questions::default(),
         trims: 0.into(),
@@ -149,6 +149,8 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         self.watch().await;
+        // Asked now: what follows may find a reason that is not ours, such as the end of its zygote.
+        let was_ours = self.handle.0.verdict.lock().is_some();
         // Dead, but there may be words in flight, and the status takes another process's help.
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
@@ -156,16 +158,16 @@ impl Task {
             Err(_) => ExitStatus::Unknown,
         };
         let _ = timeout(ECHO, self.drain()).await;
-        self.publish(status);
+        let memory = (!was_ours).then(|| self.memory(status)).flatten();
+        self.publish(status, memory);
         if let Some(group) = &self.handle.0.group {
             group.remove().await;
         }
     }
 
-    /// What shows that the worker was killed for want of memory, unless it was us who killed it.
+    /// What shows that the worker, or its zygote, was killed for want of memory, if it was not us who killed it.
     fn memory(&self, status: ExitStatus) -> Option<String> {
-        let killed = status == ExitStatus::Signal(Signal::KILL.as_raw());
-        if !killed || self.handle.0.verdict.lock().is_some() {
+        if status != ExitStatus::Signal(Signal::KILL.as_raw()) {
             return None;
         }
         let own = self.handle.0.group.as_ref().and_then(Group::evidence);
@@ -280,11 +282,7 @@ impl Task {
                 }
             }
             (Kind::Pong, None) => {
-                let asked = self
-                    .handle
-                    .0
-                    .pings
-                    .load(std::sync::atomic::Ordering::Relaxed);
+                let asked = *self.handle.0.pings.lock();
                 self.handle.0.pongs.send_modify(|count| *count += 1);
                 if *self.handle.0.pongs.borrow() > asked {
                     return Err("PONG without a PING".to_owned());
@@ -312,8 +310,7 @@ impl Task {
         }
     }
 
-    fn publish(&mut self, status: ExitStatus) {
-        let memory = self.memory(status);
+    fn publish(&mut self, status: ExitStatus, memory: Option<String>) {
         let Self {
             handle,
             lines,
@@ -352,7 +349,7 @@ impl Drop for Task {
         if self.handle.0.exit.borrow().is_none() {
             // The runtime is shutting down, and nobody will watch this process any more.
             self.handle.abort("the async runtime ended");
-            self.publish(ExitStatus::Unknown);
+            self.publish(ExitStatus::Unknown, None);
         }
     }
 }

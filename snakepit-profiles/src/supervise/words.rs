@@ -10,6 +10,10 @@ pub(super) struct Words {
     stacks: Stacks,
     /// Stacks that come now were asked for, and are nobody else's business.
     asked: bool,
+    /// The stacks are a last look at a worker that is stuck, for its exit report.
+    is_last_look: bool,
+    /// The last look before, which questions about other calls must not cost.
+    last_look: Vec<String>,
 }
 
 impl Words {
@@ -35,13 +39,24 @@ impl Words {
 
     /// From now on stacks are an answer, until [`heard`](Self::heard).
     pub(super) fn ask(&mut self) {
+        if std::mem::take(&mut self.is_last_look) && !self.stacks.lines().is_empty() {
+            self.last_look = self.stacks();
+        }
         self.stacks.clear();
         self.asked = true;
     }
 
-    /// The answer was heard.
+    /// The stacks that are there, or on their way, are to stay: only a later last look is better.
+    pub(super) fn keep(&mut self) {
+        self.is_last_look = true;
+    }
+
+    /// The answer was heard. If it is not kept it is forgotten: it tells of no end.
     pub(super) fn heard(&mut self) {
         self.asked = false;
+        if !self.is_last_look {
+            self.stacks.clear();
+        }
     }
 
     /// Whether the answer may be complete.
@@ -54,19 +69,17 @@ impl Words {
         self.asked && self.stacks.is_whole()
     }
 
-    /// The last stacks, as they were written.
+    /// The stacks that tell of the worker's end, as they were written.
     pub(super) fn stacks(&self) -> Vec<String> {
-        self.stacks.lines().to_vec()
+        match self.stacks.lines() {
+            [] => self.last_look.clone(),
+            lines => lines.to_vec(),
+        }
     }
 
     /// The stack of one thread among them.
     pub(super) fn stack_of(&self, thread: u64) -> Vec<String> {
         stack_of(self.stacks.lines(), thread)
-    }
-
-    /// Forgets the stacks: they tell of no end.
-    pub(super) fn forget(&mut self) {
-        self.stacks.clear();
     }
 
     /// The last lines, without stacks.
@@ -77,7 +90,7 @@ impl Words {
     /// The last lines, and the stacks after them.
     pub(super) fn all(&self) -> Vec<String> {
         let mut lines = self.tail.lines();
-        lines.extend_from_slice(self.stacks.lines());
+        lines.extend(self.stacks());
         lines
     }
 }
@@ -105,15 +118,45 @@ mod tests {
         assert!(words.has_answer());
         assert_eq!(words.stack_of(1), ["a.py:1 in f"]);
         words.heard();
-        assert_eq!(
-            (words.tail(), words.stacks().len()),
-            (vec!["half".to_owned(), "out".to_owned()], 2)
-        );
+        assert_eq!(words.tail(), ["half", "out"]);
+        assert!(words.stacks().is_empty() && words.all() == words.tail());
         for line in DUMP {
             assert_eq!(heard(&mut words, line).as_deref(), Some(line));
         }
-        assert_eq!(words.tail().len(), 2);
-        words.forget();
-        assert!(words.stacks().is_empty() && words.all() == words.tail());
+        assert_eq!((words.tail().len(), words.stacks().len()), (2, 2));
+    }
+
+    #[test]
+    fn only_a_later_last_look_replaces_a_last_look() {
+        let mut words = Words::default();
+        let look = |words: &mut Words, file: &str, is_last: bool| {
+            words.ask();
+            words.take(DUMP[0].to_owned());
+            words.take(DUMP[1].replace("a.py", file));
+            if is_last {
+                words.keep();
+            }
+            words.heard();
+            words.stacks().concat()
+        };
+        assert!(look(&mut words, "stuck.py", true).contains("stuck.py"));
+        assert!(look(&mut words, "slow.py", false).contains("stuck.py"));
+        assert!(look(&mut words, "stuck too.py", true).contains("stuck too.py"));
+        // One that shows nothing is none.
+        words.ask();
+        words.keep();
+        words.heard();
+        assert!(words.all().concat().contains("stuck too.py"));
+    }
+
+    #[test]
+    fn the_rest_of_a_last_look_may_follow() {
+        let mut words = Words::default();
+        words.ask();
+        words.take(DUMP[0].to_owned());
+        words.keep();
+        words.heard();
+        words.take(DUMP[1].to_owned());
+        assert_eq!(words.stacks(), DUMP);
     }
 }

@@ -253,8 +253,10 @@ async fn while_idle() {
         for deed in DEEDS {
             let pool = cage.pool().await;
             cage.tell("idle", deed);
+            let begun = cage.file("deed.begun");
+            let _ = fs::remove_file(&begun);
             pool.call::<()>("leave_alone", ()).await.unwrap();
-            tokio::time::sleep(SHORT / 2).await;
+            eventually(|| begun.exists(), || format!("idle, {deed}")).await;
             cage.calm();
             cage.works(&pool, deed).await;
             cage.end(pool, deed).await;

@@ -82,6 +82,7 @@ def misbehave(point):
     except FileNotFoundError:
         return
     if point == wanted:
+        open(os.environ["BEAST"] + ".begun", "w").close()
         DEEDS[deed]()
 
 
