@@ -12,6 +12,7 @@ mod attend;
 mod builder;
 mod control;
 mod drain;
+mod effects;
 mod errors;
 mod guard;
 mod health;
