@@ -150,7 +150,15 @@ impl Shared {
 
     /// Whether to ask again at once.
     fn assess_once(self: &Arc<Self>, worker: WorkerId) -> bool {
-        let found = Subject::find(&self.state.lock(), worker);
+        let found = {
+            let mut state = self.state.lock();
+            let found = Subject::find(&state, worker);
+            if let (None, Some(record)) = (&found, state.record(worker)) {
+                // Or its time would have come again and again until it is gone.
+                record.check_at = None;
+            }
+            found
+        };
         let Some(Subject {
             member,
             view,
