@@ -13,7 +13,7 @@ use super::lease::Lease;
 use super::retry::{Attempts, Next};
 use super::shared::Shared;
 use super::stream::CallStream;
-use crate::error::{CallError, Rejection, Stage};
+use crate::error::{CallError, Delivery, Rejection, Stage};
 use crate::event::EventKind;
 use crate::ids::{CallId, SessionId};
 use crate::sched::{Affinity, Arrival, Input, Priority, Refusal};
@@ -121,9 +121,9 @@ impl Request {
     pub async fn call<T: DeserializeOwned>(self) -> Result<T, CallError> {
         let answer = self.answer().await;
         // Whoever was told that the call was stopped is not contradicted by an answer that came at the same moment.
-        match (answer, self.control.finish()) {
-            (Ok(_), Some(stop)) => Err(stop.error(Stage::Run)),
-            (answer, _) => decode(&self.command, answer?),
+        match self.control.finish() {
+            Some(stop) => Err(stop.error(stage(answer.err().as_ref()))),
+            None => decode(&self.command, answer?),
         }
     }
 
@@ -150,16 +150,33 @@ impl Request {
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
         let budget = self.budget();
+        match self.begin(budget).await {
+            // The stream itself sees to a stop that comes from now on.
+            Ok((reply, lease)) => {
+                let (control, timeout) = (self.control, self.timeout);
+                Ok(CallStream::new(
+                    reply,
+                    lease,
+                    control,
+                    budget.deadline,
+                    timeout,
+                ))
+            }
+            Err(error) => Err(match self.control.finish() {
+                Some(stop) => stop.error(stage(Some(&error))),
+                None => error,
+            }),
+        }
+    }
+
+    /// Makes the call up to the first answer of its worker.
+    async fn begin(&self, budget: Budget) -> Result<(Reply, Lease), CallError> {
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, true).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
-                Ok(reply) => {
-                    let (control, timeout) = (self.control, self.timeout);
-                    let stream = CallStream::new(reply, lease, control, budget.deadline, timeout);
-                    return Ok(stream);
-                }
+                Ok(reply) => return Ok((reply, lease)),
                 Err(error) => self.again(error, &mut attempts)?,
             }
         }
@@ -288,6 +305,15 @@ impl Request {
             detail: "a stream answered a plain call".into(),
         };
         lease.fail(error)
+    }
+}
+
+/// How far a call came that was stopped at the moment it ended.
+fn stage(error: Option<&CallError>) -> Stage {
+    if error.is_some_and(|error| error.delivery() == Delivery::NotSent) {
+        Stage::Queue
+    } else {
+        Stage::Run
     }
 }
 
