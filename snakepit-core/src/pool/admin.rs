@@ -210,8 +210,7 @@ impl State {
         let mut reasons = vitals.reasons(self.last_failure.as_deref());
         if vitals.phase != Phase::Closed {
             let now = Instant::now();
-            let members = self.members.values().filter(|(_, record)| record.silent);
-            reasons.extend(members.map(|(member, record)| {
+            reasons.extend(self.silent().map(|(member, record)| {
                 let silence = now.saturating_duration_since(record.heard_at).as_secs();
                 format!("worker {} has given no sign for {silence} s", member.id)
             }));

@@ -257,6 +257,10 @@ impl Shared {
             self.prepare(state, action, effects);
         }
         state.actions = actions;
+        // A silent worker that takes no more calls is no concern of the pool's health. Hardly ever is there one.
+        if state.silent > 0 {
+            state.count_silent();
+        }
         // Only an earlier tick is worth waking the timekeeper for; a needless one later costs less.
         if let Some(at) = state.sched.wake_at() {
             self.arm(state, at);
