@@ -86,9 +86,16 @@ impl Shared {
     }
 
     pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, Arc<LaunchError>> {
-        self.profile.renew();
         let (mut old, mut replaced, mut failures) = (Vec::new(), 0, 0);
+        if self.state.lock().phase != Phase::Open {
+            return Ok(ReloadReport { replaced });
+        }
+        self.profile.renew();
         self.step_by(|state| {
+            // It may have been drained meanwhile; then nothing is replaced, and there is nothing to wait for.
+            if state.phase != Phase::Open {
+                return (None, None);
+            }
             old.extend(state.tasks.keys().copied());
             replaced = state.members.len();
             failures = state.failures;
