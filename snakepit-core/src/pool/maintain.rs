@@ -147,7 +147,7 @@ async fn live(registration: Registration) {
     let Some(strong) = shared.upgrade() else {
         return;
     };
-    if let Some(error) = boot.and_then(|boot| strong.policies.admit(&boot).err()) {
+    if let Some(error) = boot.and_then(|boot| strong.judge_boot(&boot).err()) {
         drop(strong);
         worker.abort("its pool's limits are too low for it");
         worker.exited().await;
