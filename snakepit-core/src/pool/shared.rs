@@ -204,7 +204,7 @@ impl Shared {
             if let Some(kind) = event {
                 self.note(&mut state, &mut effects, || kind);
             }
-            let population = !matches!(input, Some(Input::Abandoned(_) | Input::Withdrawn(_)));
+            let population = !matches!(input, Some(Input::Abandoned(_)));
             match input {
                 Some(input) => self.turn(&mut state, input, &mut effects),
                 None => self.observe(&mut state, &mut effects),
