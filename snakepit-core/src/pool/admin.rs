@@ -9,6 +9,7 @@ use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::RetireReason;
 use crate::ids::{SessionId, WorkerId};
+use crate::limits::Ceiling;
 use crate::sched::{Input, Refusal};
 use crate::worker::Command;
 
@@ -17,6 +18,29 @@ const MOST_WORKERS: usize = 10_000;
 
 /// Launches that fail in a row before whoever waits for workers is told.
 const PATIENCE: u32 = 3;
+
+/// Whether a pool may have so few and so many workers. `ceiling` is the profile's, and asked last.
+pub(super) fn check_size(
+    min: usize,
+    max: usize,
+    ceiling: impl FnOnce() -> Option<Ceiling>,
+) -> Result<(), ResizeError> {
+    if min == 0 {
+        return Err(ResizeError::Zero);
+    }
+    if min > max {
+        return Err(ResizeError::Reversed { min, max });
+    }
+    let (most, why) = match ceiling() {
+        Some(ceiling) if ceiling.workers < MOST_WORKERS => (ceiling.workers, ceiling.why),
+        _ => (MOST_WORKERS, "that is the most a pool may have".to_owned()),
+    };
+    if max > most {
+        let asked = max;
+        return Err(ResizeError::TooMany { asked, most, why });
+    }
+    Ok(())
+}
 
 impl Shared {
     pub(super) async fn ready(&self) -> Result<(), Arc<LaunchError>> {
@@ -41,20 +65,7 @@ impl Shared {
     }
 
     pub(super) fn resize(self: &Arc<Self>, min: usize, max: usize) -> Result<(), ResizeError> {
-        if min == 0 {
-            return Err(ResizeError::Zero);
-        }
-        if min > max {
-            return Err(ResizeError::Reversed { min, max });
-        }
-        let (most, why) = match self.profile.ceiling() {
-            Some(ceiling) if ceiling.workers < MOST_WORKERS => (ceiling.workers, ceiling.why),
-            _ => (MOST_WORKERS, "that is the most a pool may have".to_owned()),
-        };
-        if max > most {
-            let asked = max;
-            return Err(ResizeError::TooMany { asked, most, why });
-        }
+        check_size(min, max, || self.profile.ceiling())?;
         let mut result = Ok(());
         self.step_by(|state| {
             if state.phase == Phase::Open {
