@@ -1,7 +1,7 @@
 //! What the owner of a pool asks of it: to be ready, to be of another size, to have other workers, to say how it is.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::health::Vitals;
 use super::shared::{Phase, Shared, State};
@@ -158,13 +158,12 @@ impl Shared {
     /// The error a refused caller gets.
     pub(super) fn refused(&self, why: Refusal, session: Option<&SessionId>) -> CallError {
         let state = self.state.lock();
+        let timed_out = CallError::TimedOut {
+            stage: Stage::Queue,
+            after: self.settings.queue_timeout,
+        };
         let reason = match why {
-            Refusal::QueueTimeout => {
-                return CallError::TimedOut {
-                    stage: Stage::Queue,
-                    after: self.settings.queue_timeout,
-                };
-            }
+            Refusal::QueueTimeout => return timed_out,
             Refusal::QueueFull => Rejection::QueueFull {
                 limit: self.settings.queue_size,
             },
@@ -178,10 +177,13 @@ impl Shared {
             Refusal::Closed => Rejection::Closed,
             Refusal::BreakerOpen => self.broken(&state),
             Refusal::Unavailable => match &state.last_failure {
-                Some(cause) => Rejection::Unavailable {
-                    cause: Arc::clone(cause),
-                },
-                None => Rejection::Closed,
+                Some(cause) if state.failing > 0 || state.sched.gave_up() => {
+                    Rejection::Unavailable {
+                        cause: Arc::clone(cause),
+                    }
+                }
+                // Workers died before they were of use, or launches work again meanwhile: waiting longer may help.
+                _ => return timed_out,
             },
         };
         CallError::Rejected {
@@ -192,8 +194,10 @@ impl Shared {
 
     /// Why a pool with an open breaker and no workers takes no calls.
     fn broken(&self, state: &State) -> Rejection {
-        let BreakerState::Open { pause } = state.sched.breaker() else {
-            return Rejection::Closed;
+        // The break may be over since the call was refused: no pause is left then.
+        let pause = match state.sched.breaker() {
+            BreakerState::Open { pause } => pause,
+            BreakerState::HalfOpen | BreakerState::Closed => Duration::ZERO,
         };
         Rejection::BreakerOpen {
             deaths: state.sched.breaker_deaths(),
