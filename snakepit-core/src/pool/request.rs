@@ -337,8 +337,10 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(code) = self.left {
             let call = self.call;
+            // Dropped without the lock: dropping a sender wakes whoever waits for it.
+            let mut _waiter = None;
             self.shared.step_with(Input::Withdrawn(call), |state| {
-                state.waiters.remove(&call);
+                _waiter = state.waiters.remove(&call);
                 state.calls.remove(&call);
                 Some(EventKind::CallRejected { call, code })
             });
