@@ -139,14 +139,15 @@ impl PoolBuilder {
     /// # Panics
     /// If called outside a tokio runtime.
     pub fn launch(self) -> Pool {
+        let settings = self.settings.clamped();
         let config = SchedulerConfig {
-            settings: self.settings.clone(),
+            settings: settings.clone(),
             session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
         let shared = Arc::new(Shared::new(
             self.name,
-            self.settings,
+            settings,
             self.profile,
             Policies::new(self.policies, self.meter),
             self.sinks,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::Guard;
 use super::member::Member;
+use super::settings::FAR;
 use super::shared::{Shared, State};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::{EventKind, RetireReason};
@@ -18,6 +19,9 @@ use crate::usage::{Meter, Usage};
 
 /// A policy that wants to be asked at once, having been asked just now, is asked after this long.
 const SOON: Duration = Duration::from_millis(100);
+
+/// The most often that a worker is measured, or asked for a sign.
+const OFTEN: Duration = Duration::from_millis(1);
 
 /// How long giving memory back may take before the policies are asked again all the same.
 const TRIM_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,10 +44,12 @@ impl Policies {
     ) -> Self {
         let needs: Vec<_> = policies.iter().map(|policy| policy.needs()).collect();
         let usage = needs.iter().filter_map(|needs| needs.usage).min();
+        let heartbeat = needs.iter().filter_map(|needs| needs.heartbeat).min();
+        let possible = |every: Duration| every.clamp(OFTEN, FAR);
         Self {
             needs: Needs {
-                usage: usage.filter(|_| meter.is_some()),
-                heartbeat: needs.iter().filter_map(|needs| needs.heartbeat).min(),
+                usage: usage.filter(|_| meter.is_some()).map(possible),
+                heartbeat: heartbeat.map(possible),
             },
             guarded: policies.iter().map(|policy| policy.is_guarded()).collect(),
             stopped: (0..=policies.len())

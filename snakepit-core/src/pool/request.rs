@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use super::control::{CancelHandle, Controlled};
 use super::lease::Lease;
 use super::retry::{Attempts, Next};
+use super::settings::FAR;
 use super::shared::Shared;
 use super::stream::CallStream;
 use crate::error::{CallError, Delivery, Rejection, Stage};
@@ -202,11 +203,9 @@ impl Request {
 
     fn budget(&self) -> Budget {
         let started = Instant::now();
-        // A timeout too large for the clock means "as good as none": a hundred years.
-        let far = Duration::from_secs(100 * 365 * 24 * 3600);
         Budget {
             started,
-            deadline: started + self.timeout.min(far),
+            deadline: started + self.timeout.min(FAR),
         }
     }
 
