@@ -172,7 +172,7 @@ async fn live(registration: Registration) {
     if let Some(shared) = shared.upgrade() {
         member.complete(&mut report);
         let report = Arc::new(report);
-        shared.state.lock().last_exit = Some(Arc::clone(&report));
+        shared.state.lock().lose(id, &report);
         shared.emit(EventKind::WorkerExited { worker: id, report });
     }
 }
