@@ -26,6 +26,8 @@ mod settings;
 mod shared;
 mod snapshot;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
