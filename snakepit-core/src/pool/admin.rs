@@ -1,7 +1,7 @@
 //! What the owner of a pool asks of it: to be ready, to be of another size, to have other workers, to say how it is.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::health::Vitals;
 use super::shared::{Phase, Shared, State};
@@ -9,6 +9,7 @@ use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::RetireReason;
 use crate::ids::{SessionId, WorkerId};
+use crate::limits::Ceiling;
 use crate::sched::{Input, Refusal};
 use crate::worker::Command;
 
@@ -17,6 +18,29 @@ const MOST_WORKERS: usize = 10_000;
 
 /// Launches that fail in a row before whoever waits for workers is told.
 const PATIENCE: u32 = 3;
+
+/// Whether a pool may have so few and so many workers. `ceiling` is the profile's, and asked last.
+pub(super) fn check_size(
+    min: usize,
+    max: usize,
+    ceiling: impl FnOnce() -> Option<Ceiling>,
+) -> Result<(), ResizeError> {
+    if min == 0 {
+        return Err(ResizeError::Zero);
+    }
+    if min > max {
+        return Err(ResizeError::Reversed { min, max });
+    }
+    let (most, why) = match ceiling() {
+        Some(ceiling) if ceiling.workers < MOST_WORKERS => (ceiling.workers, ceiling.why),
+        _ => (MOST_WORKERS, "that is the most a pool may have".to_owned()),
+    };
+    if max > most {
+        let asked = max;
+        return Err(ResizeError::TooMany { asked, most, why });
+    }
+    Ok(())
+}
 
 impl Shared {
     pub(super) async fn ready(&self) -> Result<(), Arc<LaunchError>> {
@@ -41,20 +65,7 @@ impl Shared {
     }
 
     pub(super) fn resize(self: &Arc<Self>, min: usize, max: usize) -> Result<(), ResizeError> {
-        if min == 0 {
-            return Err(ResizeError::Zero);
-        }
-        if min > max {
-            return Err(ResizeError::Reversed { min, max });
-        }
-        let (most, why) = match self.profile.ceiling() {
-            Some(ceiling) if ceiling.workers < MOST_WORKERS => (ceiling.workers, ceiling.why),
-            _ => (MOST_WORKERS, "that is the most a pool may have".to_owned()),
-        };
-        if max > most {
-            let asked = max;
-            return Err(ResizeError::TooMany { asked, most, why });
-        }
+        check_size(min, max, || self.profile.ceiling())?;
         let mut result = Ok(());
         self.step_by(|state| {
             if state.phase == Phase::Open {
@@ -86,9 +97,16 @@ impl Shared {
     }
 
     pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, Arc<LaunchError>> {
-        self.profile.renew();
         let (mut old, mut replaced, mut failures) = (Vec::new(), 0, 0);
+        if self.state.lock().phase != Phase::Open {
+            return Ok(ReloadReport { replaced });
+        }
+        self.profile.renew();
         self.step_by(|state| {
+            // It may have been drained meanwhile; then nothing is replaced, and there is nothing to wait for.
+            if state.phase != Phase::Open {
+                return (None, None);
+            }
             old.extend(state.tasks.keys().copied());
             replaced = state.members.len();
             failures = state.failures;
@@ -140,13 +158,12 @@ impl Shared {
     /// The error a refused caller gets.
     pub(super) fn refused(&self, why: Refusal, session: Option<&SessionId>) -> CallError {
         let state = self.state.lock();
+        let timed_out = CallError::TimedOut {
+            stage: Stage::Queue,
+            after: self.settings.queue_timeout,
+        };
         let reason = match why {
-            Refusal::QueueTimeout => {
-                return CallError::TimedOut {
-                    stage: Stage::Queue,
-                    after: self.settings.queue_timeout,
-                };
-            }
+            Refusal::QueueTimeout => return timed_out,
             Refusal::QueueFull => Rejection::QueueFull {
                 limit: self.settings.queue_size,
             },
@@ -160,10 +177,13 @@ impl Shared {
             Refusal::Closed => Rejection::Closed,
             Refusal::BreakerOpen => self.broken(&state),
             Refusal::Unavailable => match &state.last_failure {
-                Some(cause) => Rejection::Unavailable {
-                    cause: Arc::clone(cause),
-                },
-                None => Rejection::Closed,
+                Some(cause) if state.failing > 0 || state.sched.gave_up() => {
+                    Rejection::Unavailable {
+                        cause: Arc::clone(cause),
+                    }
+                }
+                // Workers died before they were of use, or launches work again meanwhile: waiting longer may help.
+                _ => return timed_out,
             },
         };
         CallError::Rejected {
@@ -174,8 +194,10 @@ impl Shared {
 
     /// Why a pool with an open breaker and no workers takes no calls.
     fn broken(&self, state: &State) -> Rejection {
-        let BreakerState::Open { pause } = state.sched.breaker() else {
-            return Rejection::Closed;
+        // The break may be over since the call was refused: no pause is left then.
+        let pause = match state.sched.breaker() {
+            BreakerState::Open { pause } => pause,
+            BreakerState::HalfOpen | BreakerState::Closed => Duration::ZERO,
         };
         Rejection::BreakerOpen {
             deaths: state.sched.breaker_deaths(),
@@ -210,8 +232,7 @@ impl State {
         let mut reasons = vitals.reasons(self.last_failure.as_deref());
         if vitals.phase != Phase::Closed {
             let now = Instant::now();
-            let members = self.members.values().filter(|(_, record)| record.silent);
-            reasons.extend(members.map(|(member, record)| {
+            reasons.extend(self.silent().map(|(member, record)| {
                 let silence = now.saturating_duration_since(record.heard_at).as_secs();
                 format!("worker {} has given no sign for {silence} s", member.id)
             }));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::member::Member;
+use super::member::{Member, Record};
 use super::shared::{Shared, State};
 use crate::error::ExitReport;
 use crate::ids::WorkerId;
@@ -147,9 +147,17 @@ impl Shared {
 }
 
 impl State {
-    /// After a worker fell silent, was heard again, or is gone.
+    /// After a worker fell silent, was heard again, or takes no more calls.
     pub(super) fn count_silent(&mut self) {
-        let records = self.members.values().map(|(_, record)| record);
-        self.silent = records.filter(|record| record.silent).count();
+        self.silent = self.silent().count();
+    }
+
+    /// The workers that take calls and have given no sign for too long.
+    pub(super) fn silent(&self) -> impl Iterator<Item = &(Arc<Member>, Record)> {
+        let silent = self.members.values().filter(|(_, record)| record.silent);
+        silent.filter(|(member, _)| {
+            let status = self.sched.worker(member.id);
+            status.is_some_and(|status| status.state.is_serving())
+        })
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::admin::check_size;
 use super::maintain::keep_time;
 use super::policies::Policies;
 use super::shared::Shared;
-use super::{Pool, PoolSettings};
-use crate::error::LaunchError;
+use super::{Pool, PoolSettings, ResizeError};
+use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::EventSink;
 use crate::ids::PoolName;
 use crate::recycle::RecyclePolicy;
@@ -112,7 +113,8 @@ impl PoolBuilder {
     /// Launches the workers and waits until all are ready.
     ///
     /// # Errors
-    /// What kept workers from starting, see [`Pool::ready`]. No worker is left then.
+    /// What kept workers from starting, see [`Pool::ready`]: no worker is left then. A size that makes no sense, see
+    /// [`ResizeError`]: none was launched.
     ///
     /// # Panics
     /// If called outside a tokio runtime.
@@ -120,6 +122,8 @@ impl PoolBuilder {
     /// # Cancel safety
     /// Dropping the future leaves no worker.
     pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
+        let (min, max) = (self.settings.size, self.settings.max_size);
+        check_size(min, max.unwrap_or(min), || self.profile.ceiling()).map_err(unfit)?;
         let pool = self.launch();
         match pool.ready().await {
             Ok(()) => Ok(pool),
@@ -130,19 +134,20 @@ impl PoolBuilder {
         }
     }
 
-    /// Launches the workers and returns at once. Calls wait for the first of them.
+    /// Launches the workers and returns at once. Calls wait for the first of them. Takes the size as it is.
     ///
     /// # Panics
     /// If called outside a tokio runtime.
     pub fn launch(self) -> Pool {
+        let settings = self.settings.clamped();
         let config = SchedulerConfig {
-            settings: self.settings.clone(),
+            settings: settings.clone(),
             session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
         let shared = Arc::new(Shared::new(
             self.name,
-            self.settings,
+            settings,
             self.profile,
             Policies::new(self.policies, self.meter),
             self.sinks,
@@ -153,6 +158,15 @@ impl PoolBuilder {
         shared.runtime.spawn(keep_time(Arc::downgrade(&shared)));
         Pool { shared }
     }
+}
+
+fn unfit(why: ResizeError) -> Arc<LaunchError> {
+    let message = why.to_string();
+    let error = LaunchError::new(LaunchErrorKind::Other {
+        message,
+        permanent: true,
+    });
+    Arc::new(error.with_hint("set `pool_size` to a number of workers that can be run"))
 }
 
 impl std::fmt::Debug for PoolBuilder {

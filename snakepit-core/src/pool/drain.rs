@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::control::Stop;
+use super::settings::FAR;
 use super::shared::{Phase, Shared, State};
 use crate::sched::Input;
 
@@ -60,9 +61,7 @@ impl Shared {
         let done = |state: &State| state.sched.is_idle() || state.phase == Phase::Closed;
         let entry = {
             let tolls = &mut self.state.lock().tolls;
-            // A grace too long for the clock is as good as none: a hundred years.
-            let longest = Duration::from_secs(100 * 365 * 24 * 3600);
-            let entry = (Instant::now() + grace.min(longest), tolls.next_grace);
+            let entry = (Instant::now() + grace.min(FAR), tolls.next_grace);
             tolls.next_grace += 1;
             tolls.graces.insert(entry);
             entry

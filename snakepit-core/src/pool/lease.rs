@@ -111,7 +111,7 @@ impl Lease {
                 // Before the lane is given back: nobody else may be sent to the dead, and the replacement starts now.
                 self.shared
                     .step_with(Input::Exited(self.member.id), |state| {
-                        state.last_exit = Some(Arc::clone(&report));
+                        state.lose(self.member.id, &report);
                         None
                     });
                 self.give_back(Input::Finished(self.call), Outcome::WorkerLost);

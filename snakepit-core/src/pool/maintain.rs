@@ -11,7 +11,7 @@ use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::{EventKind, LogLine};
 use crate::ids::WorkerId;
 use crate::notice::Notice;
-use crate::sched::Input;
+use crate::sched::{Input, WorkerState};
 use crate::usage::Usage;
 use crate::worker::{LaunchContext, Launched, Worker};
 
@@ -90,6 +90,16 @@ impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             let worker = self.worker;
+            let status = shared.state.lock().sched.worker(worker);
+            if status.is_some_and(|status| status.state == WorkerState::Launching) {
+                let message = "the launch ended without an answer".to_owned();
+                let error = LaunchError::new(LaunchErrorKind::Other {
+                    message,
+                    permanent: false,
+                });
+                let hint = "look for a panic of the profile, or an async runtime that went away";
+                report_failure(&shared, worker, error.with_hint(hint));
+            }
             // Dropped without the lock: it may be the last that holds the worker.
             let mut _gone = None;
             shared.step_with(Input::Exited(worker), |state| {
@@ -137,7 +147,7 @@ async fn live(registration: Registration) {
     let Some(strong) = shared.upgrade() else {
         return;
     };
-    if let Some(error) = boot.and_then(|boot| strong.policies.admit(&boot).err()) {
+    if let Some(error) = boot.and_then(|boot| strong.judge_boot(&boot).err()) {
         drop(strong);
         worker.abort("its pool's limits are too low for it");
         worker.exited().await;
@@ -162,7 +172,7 @@ async fn live(registration: Registration) {
     if let Some(shared) = shared.upgrade() {
         member.complete(&mut report);
         let report = Arc::new(report);
-        shared.state.lock().last_exit = Some(Arc::clone(&report));
+        shared.state.lock().lose(id, &report);
         shared.emit(EventKind::WorkerExited { worker: id, report });
     }
 }
@@ -232,17 +242,24 @@ fn prepare(
     (async move { profile.launch(cx).await }, timeout)
 }
 
-fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: LaunchError) {
+/// Takes down that a launch failed, unless it was broken off.
+pub(super) fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: LaunchError) {
     let error = Arc::new(error);
     let permanent = error.is_permanent();
-    shared.step_with(Input::LaunchFailed { worker, permanent }, |state| {
+    let mut wanted = false;
+    shared.step_by(|state| {
+        // A launch that was broken off has had its end.
+        wanted = state.sched.worker(worker).is_some();
+        if !wanted {
+            return (None, None);
+        }
         state.last_failure = Some(Arc::clone(&error));
         state.failures += 1;
         state.failing = state.failing.saturating_add(1);
         state.tasks.remove(&worker);
-        None
+        (Some(Input::LaunchFailed { worker, permanent }), None)
     });
-    if shared.has_sinks() {
+    if wanted && shared.has_sinks() {
         let retry_in = {
             let state = shared.state.lock();
             let at = if state.sched.gave_up() {

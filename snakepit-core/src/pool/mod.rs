@@ -12,6 +12,7 @@ mod attend;
 mod builder;
 mod control;
 mod drain;
+mod effects;
 mod errors;
 mod guard;
 mod health;
@@ -25,6 +26,8 @@ mod settings;
 mod shared;
 mod snapshot;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

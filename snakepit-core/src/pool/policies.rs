@@ -1,11 +1,14 @@
 //! The recycle policies of a pool: when they are asked, and what becomes of their verdicts. Knows no policy.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::guard::Guard;
 use super::member::Member;
+use super::settings::FAR;
 use super::shared::{Shared, State};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::{EventKind, RetireReason};
@@ -17,13 +20,18 @@ use crate::usage::{Meter, Usage};
 /// A policy that wants to be asked at once, having been asked just now, is asked after this long.
 const SOON: Duration = Duration::from_millis(100);
 
+/// The most often that a worker is measured, or asked for a sign.
+const OFTEN: Duration = Duration::from_millis(1);
+
 /// How long giving memory back may take before the policies are asked again all the same.
 const TRIM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The policies of a pool, and what they need.
 pub(super) struct Policies {
     all: Vec<Arc<dyn RecyclePolicy>>,
-    /// Whether each was stopped by its guard; one more for the notices of profiles.
+    /// Whether each is guarded; asked once, since foreign code is not to run under the pool's lock.
+    guarded: Vec<bool>,
+    /// Whether each was stopped, by its guard or because it panicked; one more for the notices of profiles.
     stopped: Vec<AtomicBool>,
     pub(super) meter: Option<Arc<dyn Meter>>,
     pub(super) needs: Needs,
@@ -36,11 +44,14 @@ impl Policies {
     ) -> Self {
         let needs: Vec<_> = policies.iter().map(|policy| policy.needs()).collect();
         let usage = needs.iter().filter_map(|needs| needs.usage).min();
+        let heartbeat = needs.iter().filter_map(|needs| needs.heartbeat).min();
+        let possible = |every: Duration| every.clamp(OFTEN, FAR);
         Self {
             needs: Needs {
-                usage: usage.filter(|_| meter.is_some()),
-                heartbeat: needs.iter().filter_map(|needs| needs.heartbeat).min(),
+                usage: usage.filter(|_| meter.is_some()).map(possible),
+                heartbeat: heartbeat.map(possible),
             },
+            guarded: policies.iter().map(|policy| policy.is_guarded()).collect(),
             stopped: (0..=policies.len())
                 .map(|_| AtomicBool::default())
                 .collect(),
@@ -58,18 +69,6 @@ impl Policies {
         self.stopped.iter().map(|_| Guard::default()).collect()
     }
 
-    /// Judges a worker that has just become ready by what it uses.
-    pub(super) fn admit(&self, boot: &Usage) -> Result<(), LaunchError> {
-        for policy in &self.all {
-            policy.admit(boot).map_err(|message| {
-                let policy = policy.name().to_owned().into();
-                LaunchError::new(LaunchErrorKind::Refused { policy, message })
-                    .with_hint("raise the limit, or load less before the first call")
-            })?;
-        }
-        Ok(())
-    }
-
     fn active(&self) -> impl Iterator<Item = (usize, &dyn RecyclePolicy)> {
         let numbered = self.all.iter().map(AsRef::as_ref).enumerate();
         numbered.filter(|(by, _)| !self.is_stopped(*by))
@@ -81,7 +80,7 @@ impl Policies {
 
     /// Notices are guarded, too.
     fn is_guarded(&self, by: usize) -> bool {
-        self.all.get(by).is_none_or(|policy| policy.is_guarded())
+        self.guarded.get(by).copied().unwrap_or(true)
     }
 }
 
@@ -121,7 +120,64 @@ impl Subject {
     }
 }
 
+/// What a panic said.
+fn last_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it did not say why")
+}
+
 impl Shared {
+    /// Judges a worker that has just become ready by what it uses.
+    pub(super) fn judge_boot(self: &Arc<Self>, boot: &Usage) -> Result<(), LaunchError> {
+        let refused = |_, policy: &dyn RecyclePolicy| {
+            let message = policy.admit(boot).err()?;
+            let policy = policy.name().to_owned().into();
+            let error = LaunchError::new(LaunchErrorKind::Refused { policy, message });
+            Some(error.with_hint("raise the limit, or load less before the first call"))
+        };
+        self.ask(refused).flatten().next().map_or(Ok(()), Err)
+    }
+
+    /// What each policy says. One that panics is asked no more.
+    fn ask<T>(
+        self: &Arc<Self>,
+        question: impl Fn(usize, &dyn RecyclePolicy) -> T,
+    ) -> impl Iterator<Item = T> {
+        self.policies.active().filter_map(move |(by, policy)| {
+            let answer = catch_unwind(AssertUnwindSafe(|| question(by, policy)));
+            answer
+                .map_err(|panic| self.stop_panicked(by, last_words(&*panic)))
+                .ok()
+        })
+    }
+
+    /// Stops a policy that panicked, and tells.
+    fn stop_panicked(self: &Arc<Self>, by: usize, words: &str) {
+        let policy = &self.policies.all[by];
+        let name = catch_unwind(AssertUnwindSafe(|| policy.name().to_owned()));
+        let name = name.unwrap_or_else(|_| "unknown".to_owned());
+        let why = format!("it panicked: {words}");
+        self.step_by(|state| (None, self.stop_policy(state, by, &name, why)));
+    }
+
+    /// Asks a policy no more. What to tell, unless that was done.
+    fn stop_policy(
+        &self,
+        state: &mut State,
+        by: usize,
+        name: &str,
+        why: String,
+    ) -> Option<EventKind> {
+        if self.policies.stopped[by].swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let stopped = format!("recycling by `{name}` was stopped: {why}");
+        state.stopped.push(stopped);
+        let (policy, message) = (name.to_owned(), why);
+        Some(EventKind::RecyclingStopped { policy, message })
+    }
+
     /// Asks the policies about one worker.
     pub(super) fn assess(self: &Arc<Self>, worker: WorkerId) {
         // Calls that end meanwhile may give reason to ask again; those that end after that will do so themselves.
@@ -150,7 +206,15 @@ impl Shared {
 
     /// Whether to ask again at once.
     fn assess_once(self: &Arc<Self>, worker: WorkerId) -> bool {
-        let found = Subject::find(&self.state.lock(), worker);
+        let found = {
+            let mut state = self.state.lock();
+            let found = Subject::find(&state, worker);
+            if let (None, Some(record)) = (&found, state.record(worker)) {
+                // Or its time would have come again and again until it is gone.
+                record.check_at = None;
+            }
+            found
+        };
         let Some(Subject {
             member,
             view,
@@ -160,10 +224,10 @@ impl Shared {
             return false;
         };
         let now = Instant::now();
-        let verdicts = self
-            .policies
-            .active()
-            .map(|(by, policy)| (by, policy.name(), policy.assess(&view, now)));
+        let verdicts = self.ask(|by, policy| {
+            let verdict = policy.assess(&view, now);
+            (by, policy.name().to_owned(), verdict)
+        });
         let heaviest = verdicts.reduce(|first, other| {
             if weight(&other.2) > weight(&first.2) {
                 other
@@ -172,7 +236,7 @@ impl Shared {
             }
         });
         if let Some((by, name, verdict)) = heaviest {
-            self.carry_out(&member, by, name, verdict, recyclable);
+            self.carry_out(&member, by, &name, verdict, recyclable);
         }
         let next = self.recheck(&view, now);
         {
@@ -186,12 +250,8 @@ impl Shared {
     }
 
     /// When to ask again: the earliest any policy wants, but not before something can have changed.
-    fn recheck(&self, view: &WorkerView, now: Instant) -> Recheck {
-        let asked: Vec<_> = self
-            .policies
-            .active()
-            .map(|(_, policy)| policy.recheck(view, now))
-            .collect();
+    fn recheck(self: &Arc<Self>, view: &WorkerView, now: Instant) -> Recheck {
+        let asked: Vec<_> = self.ask(|_, policy| policy.recheck(view, now)).collect();
         let at = asked.iter().filter_map(|recheck| recheck.at).min();
         let served = asked.iter().filter_map(|recheck| recheck.served).min();
         Recheck {
@@ -229,13 +289,7 @@ impl Shared {
             if self.policies.is_guarded(by)
                 && state.guards[by].retires(served, size, Instant::now())
             {
-                self.policies.stopped[by].store(true, Ordering::Relaxed);
-                state
-                    .stopped
-                    .push(format!("recycling by `{name}` was stopped: {why}"));
-                let policy = name.to_owned();
-                let message = why;
-                return (None, Some(EventKind::RecyclingStopped { policy, message }));
+                return (None, self.stop_policy(state, by, name, why));
             }
             let retire = Input::Retire(worker, RetireReason::Policy(why));
             (Some(retire), None)

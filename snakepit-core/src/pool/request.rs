@@ -11,9 +11,10 @@ use tokio::time::timeout_at;
 use super::control::{CancelHandle, Controlled};
 use super::lease::Lease;
 use super::retry::{Attempts, Next};
+use super::settings::FAR;
 use super::shared::Shared;
 use super::stream::CallStream;
-use crate::error::{CallError, Rejection, Stage};
+use crate::error::{CallError, Delivery, Rejection, Stage};
 use crate::event::EventKind;
 use crate::ids::{CallId, SessionId};
 use crate::sched::{Affinity, Arrival, Input, Priority, Refusal};
@@ -121,9 +122,9 @@ impl Request {
     pub async fn call<T: DeserializeOwned>(self) -> Result<T, CallError> {
         let answer = self.answer().await;
         // Whoever was told that the call was stopped is not contradicted by an answer that came at the same moment.
-        match (answer, self.control.finish()) {
-            (Ok(_), Some(stop)) => Err(stop.error(Stage::Run)),
-            (answer, _) => decode(&self.command, answer?),
+        match self.control.finish() {
+            Some(stop) => Err(stop.error(stage(answer.err().as_ref()))),
+            None => decode(&self.command, answer?),
         }
     }
 
@@ -150,16 +151,33 @@ impl Request {
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
         let budget = self.budget();
+        match self.begin(budget).await {
+            // The stream itself sees to a stop that comes from now on.
+            Ok((reply, lease)) => {
+                let (control, timeout) = (self.control, self.timeout);
+                Ok(CallStream::new(
+                    reply,
+                    lease,
+                    control,
+                    budget.deadline,
+                    timeout,
+                ))
+            }
+            Err(error) => Err(match self.control.finish() {
+                Some(stop) => stop.error(stage(Some(&error))),
+                None => error,
+            }),
+        }
+    }
+
+    /// Makes the call up to the first answer of its worker.
+    async fn begin(&self, budget: Budget) -> Result<(Reply, Lease), CallError> {
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, true).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
-                Ok(reply) => {
-                    let (control, timeout) = (self.control, self.timeout);
-                    let stream = CallStream::new(reply, lease, control, budget.deadline, timeout);
-                    return Ok(stream);
-                }
+                Ok(reply) => return Ok((reply, lease)),
                 Err(error) => self.again(error, &mut attempts)?,
             }
         }
@@ -185,11 +203,9 @@ impl Request {
 
     fn budget(&self) -> Budget {
         let started = Instant::now();
-        // A timeout too large for the clock means "as good as none": a hundred years.
-        let far = Duration::from_secs(100 * 365 * 24 * 3600);
         Budget {
             started,
-            deadline: started + self.timeout.min(far),
+            deadline: started + self.timeout.min(FAR),
         }
     }
 
@@ -291,6 +307,15 @@ impl Request {
     }
 }
 
+/// How far a call came that was stopped at the moment it ended.
+fn stage(error: Option<&CallError>) -> Stage {
+    if error.is_some_and(|error| error.delivery() == Delivery::NotSent) {
+        Stage::Queue
+    } else {
+        Stage::Run
+    }
+}
+
 /// Turns a value into what the caller asked for.
 pub(super) fn decode<T: DeserializeOwned>(command: &str, value: Value) -> Result<T, CallError> {
     from_value(value).map_err(|source| CallError::Decode {
@@ -311,8 +336,10 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(code) = self.left {
             let call = self.call;
+            // Dropped without the lock: dropping a sender wakes whoever waits for it.
+            let mut _waiter = None;
             self.shared.step_with(Input::Withdrawn(call), |state| {
-                state.waiters.remove(&call);
+                _waiter = state.waiters.remove(&call);
                 state.calls.remove(&call);
                 Some(EventKind::CallRejected { call, code })
             });

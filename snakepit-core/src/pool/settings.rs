@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use crate::limits::Limits;
+use crate::limits::{CancelGrace, Limits};
+
+/// What is too long for the clock is as good as for ever: a hundred years.
+pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How large a pool is, how long things may take, and when it gives up.
 ///
@@ -86,6 +89,37 @@ impl Default for PoolSettings {
             poison_threshold: 2,
             slow_call_after: None,
             limits: Limits::default(),
+        }
+    }
+}
+
+impl PoolSettings {
+    /// With no time so long that the clock cannot be set to its end.
+    pub(super) fn clamped(mut self) -> Self {
+        let times = [
+            &mut self.scale_up_after,
+            &mut self.scale_cooldown,
+            &mut self.queue_timeout,
+            &mut self.request_timeout,
+            &mut self.startup_timeout,
+            &mut self.cooperative_grace,
+            &mut self.cancel_grace,
+            &mut self.quarantine_grace,
+            &mut self.stop_grace,
+            &mut self.session_drain,
+            &mut self.restart_window,
+        ];
+        for time in times.into_iter().chain(self.slow_call_after.as_mut()) {
+            *time = FAR.min(*time);
+        }
+        self
+    }
+
+    /// How long an interrupted call may take, rung by rung.
+    pub(super) fn cancel_grace(&self) -> CancelGrace {
+        CancelGrace {
+            cooperative: self.cooperative_grace,
+            interrupt: self.cancel_grace,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::control::Control;
 use super::drain::Tolls;
+use super::effects::Effect;
 use super::guard::Guard;
 use super::health::Vitals;
 use super::lease::Lease;
@@ -19,15 +20,11 @@ use super::policies::Policies;
 use super::retry::Budget;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
-use crate::event::{Event, EventKind, EventSink, RetireReason};
-use crate::ids::{CallId, LaneId, NumberMap, PoolName, WorkerId};
-use crate::limits::CancelGrace;
+use crate::event::{Event, EventKind, EventSink};
+use crate::ids::{CallId, NumberMap, PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::{Action, Arrival, Input, Refusal, Scheduler};
-use crate::worker::{Quiesced, WorkerProfile};
-
-/// How long a worker may take to say where a slow call is. What takes longer says enough by that.
-const STACK_PATIENCE: Duration = Duration::from_secs(5);
+use crate::sched::{Action, Arrival, Input, Refusal, Scheduler, WorkerState};
+use crate::worker::WorkerProfile;
 
 /// What a waiting caller is told.
 pub(super) type Answer = Result<Lease, Refusal>;
@@ -88,34 +85,8 @@ pub(super) struct Shared {
     pub(super) alarm: Arc<Notify>,
     /// Ticks whenever the set of workers or the idleness of the pool may have changed.
     pub(super) changed: watch::Sender<()>,
-    sinks: Vec<Arc<dyn EventSink>>,
+    pub(super) sinks: Vec<Arc<dyn EventSink>>,
     next_call: AtomicU64,
-}
-
-/// Something to do once the lock is released, with all it needs looked up under the lock.
-enum Effect {
-    Answer(oneshot::Sender<Answer>, Answer),
-    /// For the caller that is asking right now, or for one that is gone. Dropping a lease returns its lane.
-    Unclaimed(CallId, Answer),
-    Cancel {
-        member: Arc<Member>,
-        lane: LaneId,
-        call: CallId,
-    },
-    Launch(WorkerId),
-    Stop(Arc<Member>),
-    Kill(Arc<Member>, RetireReason),
-    /// Ends a launch. `None` if its task is not spawned yet: it will find out by itself.
-    BreakOff(Option<AbortHandle>),
-    /// Finds out where a call is, and tells.
-    Locate {
-        member: Arc<Member>,
-        lane: LaneId,
-        call: CallId,
-        command: Arc<str>,
-        running: Duration,
-    },
-    Emit(Event),
 }
 
 impl Shared {
@@ -233,7 +204,7 @@ impl Shared {
             if let Some(kind) = event {
                 self.note(&mut state, &mut effects, || kind);
             }
-            let population = !matches!(input, Some(Input::Abandoned(_) | Input::Withdrawn(_)));
+            let population = !matches!(input, Some(Input::Abandoned(_)));
             match input {
                 Some(input) => self.turn(&mut state, input, &mut effects),
                 None => self.observe(&mut state, &mut effects),
@@ -272,12 +243,6 @@ impl Shared {
         }
     }
 
-    fn record(&self, event: &Event) {
-        for sink in &self.sinks {
-            sink.record(event);
-        }
-    }
-
     /// One turn of the scheduler, under the lock. Looks up what each action needs; does nothing that could run foreign
     /// code: wakers, sinks and `Drop`s wait in `effects`.
     fn turn(self: &Arc<Self>, state: &mut State, input: Input, effects: &mut Vec<Effect>) {
@@ -292,6 +257,10 @@ impl Shared {
             self.prepare(state, action, effects);
         }
         state.actions = actions;
+        // A silent worker that takes no more calls is no concern of the pool's health. Hardly ever is there one.
+        if state.silent > 0 {
+            state.count_silent();
+        }
         // Only an earlier tick is worth waking the timekeeper for; a needless one later costs less.
         if let Some(at) = state.sched.wake_at() {
             self.arm(state, at);
@@ -384,69 +353,6 @@ impl Shared {
         }
     }
 
-    fn perform(self: &Arc<Self>, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                // A receiver dropped meanwhile hands the lease back to us, whose `Drop` returns the lane.
-                Effect::Answer(waiter, answer) => drop(waiter.send(answer)),
-                Effect::Unclaimed(_, answer) => drop(answer),
-                Effect::Cancel { member, lane, call } => self.interrupt(member, lane, call),
-                Effect::Launch(worker) => self.spawn_worker(worker),
-                Effect::Stop(member) => {
-                    let grace = self.settings.stop_grace;
-                    self.runtime
-                        .spawn(async move { member.worker.stop(grace).await });
-                }
-                Effect::Kill(member, reason) => member.worker.abort(reason.describe()),
-                Effect::BreakOff(Some(task)) => task.abort(),
-                Effect::BreakOff(None) => {}
-                Effect::Locate {
-                    member,
-                    lane,
-                    call,
-                    command,
-                    running,
-                } => {
-                    let shared = Arc::downgrade(self);
-                    self.runtime.spawn(async move {
-                        let stack = member.worker.stack(lane, call);
-                        let stack = tokio::time::timeout(STACK_PATIENCE, stack).await;
-                        if let Some(shared) = shared.upgrade() {
-                            shared.emit(EventKind::CallSlow {
-                                call,
-                                command,
-                                worker: member.id,
-                                running,
-                                stack: stack.unwrap_or_default(),
-                            });
-                        }
-                    });
-                }
-                Effect::Emit(event) => self.record(&event),
-            }
-        }
-    }
-
-    /// Sees an abandoned call to its end.
-    fn interrupt(self: &Arc<Self>, member: Arc<Member>, lane: LaneId, call: CallId) {
-        let shared = Arc::downgrade(self);
-        let grace = self.settings.cancel_grace();
-        self.runtime.spawn(async move {
-            let how = member.worker.cancel(lane, call, grace).await;
-            let asked = how == Quiesced::Clean && member.tally.count();
-            let Some(shared) = shared.upgrade() else {
-                return;
-            };
-            shared.step_with(Input::Quiesced(call, how), |state| {
-                state.tolls.stuck += usize::from(how == Quiesced::Stuck);
-                None
-            });
-            if asked {
-                shared.assess(member.id);
-            }
-        });
-    }
-
     /// Waits until the state satisfies `condition`.
     pub(super) async fn until(&self, condition: impl Fn(&State) -> bool) {
         let mut changes = self.changed.subscribe();
@@ -468,14 +374,12 @@ impl State {
     pub(super) fn record(&mut self, worker: WorkerId) -> Option<&mut Record> {
         self.members.get_mut(&worker).map(|(_, record)| record)
     }
-}
 
-impl PoolSettings {
-    /// How long an interrupted call may take, rung by rung.
-    pub(super) fn cancel_grace(&self) -> CancelGrace {
-        CancelGrace {
-            cooperative: self.cooperative_grace,
-            interrupt: self.cancel_grace,
+    /// Takes down how a worker ended, before the scheduler hears of it. An end that was wanted is no loss.
+    pub(super) fn lose(&mut self, worker: WorkerId, report: &Arc<ExitReport>) {
+        let status = self.sched.worker(worker);
+        if status.is_some_and(|status| status.state != WorkerState::Stopping) {
+            self.last_exit = Some(Arc::clone(report));
         }
     }
 }

@@ -93,6 +93,8 @@ fn share(part: usize, whole: usize) -> f64 {
 impl Shared {
     pub(super) fn snapshot(&self) -> PoolSnapshot {
         let now = Instant::now();
+        // The profile's code runs without the lock.
+        let profile = self.profile.kind().to_owned();
         let state = self.state.lock();
         let mut lanes = 0;
         let workers = state.sched.workers().map(|status| {
@@ -117,7 +119,7 @@ impl Shared {
         let (min, max) = state.sched.bounds();
         PoolSnapshot {
             pool: self.name.clone(),
-            profile: self.profile.kind().to_owned(),
+            profile,
             target: state.sched.target(),
             min,
             max,

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tokio::time::{Sleep, sleep_until};
 
-use super::control::Controlled;
+use super::control::{Controlled, Stop};
 use super::lease::Lease;
 use super::request::decode;
 use crate::error::{CallError, Stage};
@@ -80,11 +80,18 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
             return Poll::Ready(None);
         };
         if let Some(stop) = this.control.poll_stopped(cx) {
+            // First: a worker that is asked to let go of a lane whose reply is still held would seem stuck.
+            drop(source);
             this.lease.abandon();
             return Poll::Ready(Some(Err(stop.error(Stage::Run))));
         }
         let polled = match source {
-            Source::One(value) => Poll::Ready(Some(Ok(value))),
+            Source::One(value) => {
+                if let Some(stop) = this.control.finish() {
+                    return Poll::Ready(Some(Err(stop.error(Stage::Run))));
+                }
+                Poll::Ready(Some(Ok(value)))
+            }
             Source::Many(mut stream) => {
                 let polled = stream.as_mut().poll_next(cx);
                 this.source = Some(Source::Many(stream));
@@ -95,30 +102,36 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
             Poll::Ready(Some(Ok(value))) => Poll::Ready(Some(decode(&this.control.command, value))),
             Poll::Ready(Some(Err(error))) => {
                 this.source = None;
-                this.control.finish();
-                Poll::Ready(Some(Err(this.lease.fail(error))))
+                let stop = this.control.finish();
+                let error = this.lease.fail(error);
+                Poll::Ready(Some(Err(said(stop, error))))
             }
             Poll::Ready(None) => {
                 this.source = None;
-                this.control.finish();
+                let stop = this.control.finish();
                 this.lease.finish();
-                Poll::Ready(None)
+                Poll::Ready(stop.map(|stop| Err(stop.error(Stage::Run))))
             }
             Poll::Pending => {
                 if this.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
                 this.source = None;
-                this.control.finish();
+                let stop = this.control.finish();
                 this.lease.abandon();
                 let error = CallError::TimedOut {
                     stage: Stage::Run,
                     after: this.timeout,
                 };
-                Poll::Ready(Some(Err(error)))
+                Poll::Ready(Some(Err(said(stop, error))))
             }
         }
     }
+}
+
+/// Whoever was told that the call was stopped is not contradicted by another end that came at the same moment.
+fn said(stop: Option<Stop>, error: CallError) -> CallError {
+    stop.map_or(error, |stop| stop.error(Stage::Run))
 }
 
 impl<T> Unpin for CallStream<T> {}

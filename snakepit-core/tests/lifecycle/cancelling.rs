@@ -1,11 +1,17 @@
 //! Cancel handles: who uses one gets one clear answer, and so does the caller.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use snakepit_core::error::{Delivery, Retry};
+use snakepit_core::event::{Event, EventKind};
 use snakepit_core::testing::FakeProfile;
+use snakepit_core::{CancelHandle, Pool};
 use tokio::time::{sleep, timeout};
 
+use crate::odd::Odd;
 use crate::support::{FOR_EVER, History, LONG, begin, builder, failed, started, until};
 
 #[tokio::test]
@@ -141,4 +147,124 @@ async fn a_handle_and_the_caller_never_disagree() {
     assert!((1..300).contains(&stopped), "{stopped} of 300 were stopped");
     until(|| pool.snapshot().running == 0).await;
     assert_eq!(profile.launches(), 1);
+}
+
+/// Stops the call it is given as soon as the call's lane is given back, before the caller has its answer.
+#[derive(Clone, Default)]
+struct Late {
+    handle: Arc<Mutex<Option<CancelHandle>>>,
+    told: Arc<AtomicBool>,
+}
+
+impl Late {
+    fn record(&self, event: &Event) {
+        if let EventKind::CallFinished { .. } = &event.kind {
+            let handle = self.handle.lock().take();
+            let told = handle.is_some_and(|handle| handle.cancel());
+            self.told.fetch_or(told, Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_stopped_at_the_moment_it_fails_was_stopped() {
+    let late = Late::default();
+    let sink = late.clone();
+    let pool =
+        builder(&FakeProfile::new()).event_sink(Arc::new(move |event: &Event| sink.record(event)));
+    let pool = pool.start().await.expect("it starts");
+    let request = pool.request("fail", "x");
+    *late.handle.lock() = Some(request.cancel_handle());
+    let result = request.call::<u8>().await;
+    assert!(late.told.swap(false, Ordering::SeqCst));
+    failed(result, "call.cancelled");
+    let request = pool.request("fail", "x");
+    *late.handle.lock() = Some(request.cancel_handle());
+    let result = request.stream::<u8>().await;
+    assert!(late.told.swap(false, Ordering::SeqCst));
+    failed(result.map(drop), "call.cancelled");
+}
+
+#[tokio::test]
+async fn a_stream_stopped_at_the_moment_it_ends_was_stopped() {
+    let profile = Odd::default();
+    let pool = Pool::builder("p", Arc::new(profile.clone())).size(1);
+    let pool = pool.start().await.expect("it starts");
+    for command in ["numbers", "broken_numbers"] {
+        let request = pool.request(command, 0);
+        let handle = request.cancel_handle();
+        let mut stream = request.stream::<u64>().await.expect("a stream");
+        let told = Arc::new(AtomicBool::new(true));
+        // The fake worker yields once before each step; the second poll is the one that ends the stream.
+        let again = {
+            let (profile, told) = (profile.clone(), Arc::clone(&told));
+            move || {
+                let (handle, told) = (handle.clone(), Arc::clone(&told));
+                profile.at_next_value(move || told.store(handle.cancel(), Ordering::SeqCst));
+            }
+        };
+        profile.at_next_value(again);
+        let last = stream.next().await.expect("an item");
+        assert!(told.load(Ordering::SeqCst));
+        failed(last, "call.cancelled");
+        assert!(stream.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_stream_is_let_go_of_before_its_worker_is_asked_to() {
+    let profile = Odd::default();
+    let held = Arc::clone(&profile.held);
+    let at_the_end = Arc::new(AtomicBool::new(true));
+    let sink = {
+        let (held, at_the_end) = (Arc::clone(&held), Arc::clone(&at_the_end));
+        move |event: &Event| {
+            if let EventKind::CallFinished { .. } = &event.kind {
+                at_the_end.store(held.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+        }
+    };
+    let pool = Pool::builder("p", Arc::new(profile))
+        .size(1)
+        .event_sink(Arc::new(sink));
+    let pool = pool.start().await.expect("it starts");
+    let request = pool.request("numbers", u64::MAX);
+    let handle = request.cancel_handle();
+    let mut stream = request.stream::<u64>().await.expect("a stream");
+    assert_eq!(stream.next().await.expect("an item").expect("a number"), 0);
+    assert!(held.load(Ordering::SeqCst) && handle.cancel());
+    failed(stream.next().await.expect("an item"), "call.cancelled");
+    assert!(!at_the_end.load(Ordering::SeqCst));
+}
+
+/// The task of a caller may look at the pool at any moment, also when it is woken.
+#[test]
+fn a_waker_runs_without_the_lock_of_the_pool() {
+    struct Looks(Pool);
+    impl std::task::Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            self.0.snapshot();
+        }
+    }
+    let (done, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let pool = started(&FakeProfile::new()).await;
+            let running = begin(&pool, "sleep").await;
+            let mut waits = Box::pin(pool.request("echo", 1).call::<u8>());
+            let waker = Arc::new(Looks(pool.clone())).into();
+            let mut cx = std::task::Context::from_waker(&waker);
+            assert!(waits.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(pool.snapshot().queued, 1);
+            drop(waits);
+            assert_eq!(pool.snapshot().queued, 0);
+            running.abort();
+        });
+        done.send(()).expect("somebody waits");
+    });
+    end.recv_timeout(LONG).expect("no deadlock");
 }

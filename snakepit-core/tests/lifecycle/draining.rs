@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use snakepit_core::error::Delivery;
-use snakepit_core::testing::FakeProfile;
+use snakepit_core::testing::{FakeLaunch, FakeProfile};
 use tokio::time::timeout;
 
 use crate::support::{FOR_EVER, LONG, SHORT, begin, builder, failed, started, until};
@@ -150,4 +150,18 @@ async fn an_idle_pool_drains_at_once() {
     let report = timeout(LONG, pool.drain(LONG * 100)).await.expect("an end");
     assert_eq!((report.finished, profile.alive()), (0, 0));
     failed(pool.call::<f64>("echo", FOR_EVER).await, "pool.closed");
+}
+
+#[tokio::test]
+async fn a_drain_ends_when_the_last_caller_that_waits_goes_away() {
+    let profile = FakeProfile::new().script([FakeLaunch::Hang]);
+    let pool = builder(&profile).queue_timeout(LONG * 100).launch();
+    let call = tokio::spawn(pool.request("echo", 1).timeout(LONG * 100).call::<u8>());
+    until(|| pool.snapshot().queued == 1).await;
+    let draining = pool.clone();
+    let drain = tokio::spawn(async move { draining.drain(LONG * 100).await });
+    until(|| pool.health().reasons[0] == "the pool is draining").await;
+    call.abort();
+    timeout(LONG, drain).await.expect("an end").expect("a task");
+    assert_eq!(profile.alive(), 0);
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use snakepit_core::error::Rejection;
 use snakepit_core::testing::{FakeLaunch, FakeProfile};
-use snakepit_core::{BreakerState, CallError, HealthStatus, PoolSettings};
+use snakepit_core::{BreakerState, CallError, HealthStatus, PoolSettings, Verdict};
 
-use crate::support::{History, builder, failed, until};
+use crate::support::{History, LONG, Rule, begin, builder, failed, until};
 
 #[tokio::test]
 async fn a_pool_becomes_ready_worker_by_worker() {
@@ -124,4 +124,30 @@ async fn an_open_breaker_refuses_calls_with_its_numbers_and_closes_again() {
     assert_eq!(breaker.len(), 3, "{breaker:?}");
     assert!(breaker[0].starts_with("breaker Open"), "{breaker:?}");
     assert_eq!(breaker[1..], ["breaker HalfOpen", "breaker Closed"]);
+}
+
+#[tokio::test]
+async fn a_silent_worker_on_its_way_out_is_no_concern_of_health() {
+    let profile = FakeProfile::new().lanes(2);
+    let settings = PoolSettings {
+        size: 1,
+        quarantine_grace: LONG * 100,
+        cancel_grace: Duration::from_millis(1),
+        ..PoolSettings::default()
+    };
+    let pool = builder(&profile)
+        .settings(settings)
+        .policy(Rule::new(|_, _| Verdict::Keep).heartbeat(Duration::from_millis(10)))
+        .start()
+        .await
+        .expect("it starts");
+    let kind = begin(&pool, "sleep").await;
+    let stuck = begin(&pool, "hang").await;
+    profile.workers()[0].set_mute(true);
+    until(|| pool.health().status == HealthStatus::Down).await;
+    stuck.abort();
+    until(|| pool.health().status == HealthStatus::Ready).await;
+    assert_eq!(pool.health().reasons, Vec::<String>::new());
+    assert_eq!(profile.alive(), 2);
+    kind.abort();
 }

@@ -3,8 +3,10 @@
 mod cancelling;
 mod draining;
 mod events;
+mod faults;
 mod health;
 mod interleavings;
+mod odd;
 mod owner;
 mod policies;
 mod reports;

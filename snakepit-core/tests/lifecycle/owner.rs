@@ -185,3 +185,16 @@ async fn a_pool_grows_when_calls_wait_and_only_as_far_as_it_may() {
     assert_eq!(resized.first().map(String::as_str), Some("resized 1 to 2"));
     assert_eq!(resized.last().map(String::as_str), Some("resized 2 to 3"));
 }
+
+#[tokio::test]
+async fn a_reload_of_a_pool_that_drains_replaces_nothing() {
+    let profile = FakeProfile::new();
+    let pool = started(&profile).await;
+    let call = begin(&pool, "sleep").await;
+    let drain = timeout(Duration::ZERO, pool.drain(LONG)).await;
+    drain.expect_err("a call runs");
+    let report = timeout(LONG, pool.reload()).await.expect("an end");
+    assert_eq!(report.expect("nothing to do").replaced, 0);
+    assert_eq!((profile.renewals(), profile.launches()), (0, 1));
+    call.abort();
+}

@@ -1,0 +1,146 @@
+//! What of the engine only shows from within.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::Pool;
+use super::shared::Shared;
+use crate::error::{CallError, LaunchError, LaunchErrorKind, Rejection, Stage};
+use crate::event::{Event, EventKind};
+use crate::ids::WorkerId;
+use crate::recycle::{RecyclePolicy, Verdict, WorkerView};
+use crate::sched::{Refusal, WorkerState};
+use crate::testing::FakeProfile;
+
+#[derive(Debug)]
+struct Keep;
+
+impl RecyclePolicy for Keep {
+    fn name(&self) -> &'static str {
+        "keep"
+    }
+
+    fn assess(&self, _worker: &WorkerView, _now: Instant) -> Verdict {
+        Verdict::Keep
+    }
+}
+
+async fn started(profile: &FakeProfile, size: usize) -> Pool {
+    let pool = Pool::builder("p", Arc::new(profile.clone()));
+    let pool = pool.size(size).policy(Keep).start().await;
+    pool.expect("it starts")
+}
+
+async fn until(shared: &Shared, condition: impl Fn(&super::shared::State) -> bool) {
+    let met = async {
+        while !condition(&shared.state.lock()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let met = tokio::time::timeout(Duration::from_secs(30), met);
+    met.await.expect("it comes true");
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_is_not_asked_about_again_and_again() {
+    let pool = started(&FakeProfile::new(), 2).await;
+    let shared = &pool.shared;
+    pool.resize(1).expect("it may shrink");
+    // Nobody has had a turn since, so the worker has not gone yet.
+    let stopping = {
+        let mut state = shared.state.lock();
+        let mut all = state.sched.workers();
+        let stopping = all.find(|status| status.state == WorkerState::Stopping);
+        let stopping = stopping.expect("one stops").worker;
+        drop(all);
+        let record = state.record(stopping).expect("it is a member");
+        record.check_at = Some(Instant::now());
+        stopping
+    };
+    shared.assess_due();
+    let check_at = shared
+        .state
+        .lock()
+        .record(stopping)
+        .map(|record| record.check_at);
+    assert_eq!(check_at, Some(None));
+}
+
+#[tokio::test]
+async fn a_wanted_exit_is_not_the_last_loss() {
+    let profile = FakeProfile::new();
+    let pool = started(&profile, 1).await;
+    let shared = &pool.shared;
+    profile.workers()[0].crash();
+    until(shared, |state| {
+        state.last_exit.is_some() && state.sched.ready() == 1
+    })
+    .await;
+    let crash = shared.state.lock().last_exit.clone().expect("a crash");
+    let second = WorkerId::new(2);
+    pool.recycle(second).expect("it serves");
+    until(shared, |state| {
+        state.sched.ready() == 1 && !state.tasks.contains_key(&second)
+    })
+    .await;
+    let last = shared.state.lock().last_exit.clone().expect("a crash");
+    assert!(Arc::ptr_eq(&crash, &last), "{last:?}");
+}
+
+#[tokio::test]
+async fn an_open_pool_never_says_that_it_is_closed() {
+    let pool = started(&FakeProfile::new(), 1).await;
+    let refused = |why| pool.shared.refused(why, None);
+    let error = refused(Refusal::Unavailable);
+    assert!(
+        matches!(
+            error,
+            CallError::TimedOut {
+                stage: Stage::Queue,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    // What failed once and was mended is not why a call waits now.
+    let message = "long ago".to_owned();
+    let old = LaunchError::new(LaunchErrorKind::Other {
+        message,
+        permanent: false,
+    });
+    pool.shared.state.lock().last_failure = Some(Arc::new(old));
+    let error = refused(Refusal::Unavailable);
+    assert!(matches!(error, CallError::TimedOut { .. }), "{error}");
+    let error = refused(Refusal::BreakerOpen);
+    let CallError::Rejected { reason, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(matches!(reason, Rejection::BreakerOpen { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_launch_that_was_broken_off_does_not_fail_as_well() {
+    let failures = Arc::new(Mutex::new(0));
+    let sink = {
+        let failures = Arc::clone(&failures);
+        move |event: &Event| {
+            if let EventKind::LaunchFailed { .. } = event.kind {
+                *failures.lock() += 1;
+            }
+        }
+    };
+    let pool = Pool::builder("p", Arc::new(FakeProfile::new()))
+        .size(1)
+        .event_sink(Arc::new(sink))
+        .start()
+        .await
+        .expect("it starts");
+    let error = LaunchError::new(LaunchErrorKind::Interpreter("none".into()));
+    super::maintain::report_failure(&pool.shared, WorkerId::new(77), error);
+    assert_eq!(*failures.lock(), 0);
+    let state = pool.shared.state.lock();
+    assert_eq!((state.failures, state.failing), (0, 0));
+    assert!(state.last_failure.is_none());
+}
