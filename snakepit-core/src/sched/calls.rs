@@ -14,9 +14,10 @@ impl Scheduler {
             priority,
             session,
             give_up_at,
+            deadline,
         } = arrival;
         let refusal = match self.phase {
-            Phase::Open if give_up_at <= now => Some(Refusal::QueueTimeout),
+            Phase::Open if deadline <= now => Some(Refusal::QueueTimeout),
             Phase::Open => self.hopeless(),
             Phase::Draining => Some(Refusal::Draining),
             Phase::Closed => Some(Refusal::Closed),
@@ -43,6 +44,11 @@ impl Scheduler {
         };
         if let Some(worker) = choice {
             self.grant(call, session.as_ref(), worker, now, out);
+        } else if give_up_at <= now {
+            out.push(Action::Reject {
+                call,
+                why: self.timeout_refusal(),
+            });
         } else if self.queue.len() >= self.settings.queue_size {
             out.push(Action::Reject {
                 call,

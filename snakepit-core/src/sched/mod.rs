@@ -76,8 +76,11 @@ pub(crate) struct Arrival {
     pub(crate) call: CallId,
     pub(crate) priority: Priority,
     pub(crate) session: Option<(SessionId, Affinity)>,
-    /// When to stop waiting: the earlier of queue timeout and deadline.
+    /// When to stop waiting: the earlier of queue timeout and deadline. Never to wait is no reason not to take a free
+    /// lane.
     pub(crate) give_up_at: Instant,
+    /// When the call is of no use any more, though a lane be free.
+    pub(crate) deadline: Instant,
 }
 
 /// Something that happened.
