@@ -320,9 +320,9 @@ impl Scheduler {
         self.backoff.gave_up()
     }
 
-    /// Launches that failed since one last worked.
+    /// Launches that failed, with a cause, since one last worked.
     pub(crate) fn launch_failures(&self) -> u32 {
-        self.backoff.failures()
+        self.backoff.launch_failures()
     }
 
     /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.
