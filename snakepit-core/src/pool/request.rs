@@ -231,6 +231,7 @@ impl Request {
             priority: self.priority,
             session: self.session.clone(),
             give_up_at: patience.min(budget.deadline),
+            deadline: budget.deadline,
         };
         let answer = match self.shared.admit(arrival, self.control.share()) {
             Ok(answer) => answer,

@@ -11,6 +11,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
+    /// Those of the failures that were launches with a cause; the others were workers that died young.
+    launch_failures: u32,
+    failed_at: Option<Instant>,
     not_before: Option<Instant>,
     gave_up: bool,
     jitter: Jitter,
@@ -20,15 +23,24 @@ impl Backoff {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             failures: 0,
+            launch_failures: 0,
+            failed_at: None,
             not_before: None,
             gave_up: false,
             jitter: Jitter::new(seed),
         }
     }
 
-    /// A launch failed.
+    /// A launch failed, and it is known why.
+    pub(super) fn launch_failed(&mut self, now: Instant) {
+        self.launch_failures = self.launch_failures.saturating_add(1);
+        self.failed(now);
+    }
+
+    /// A launch came to nothing, nobody knows why.
     pub(super) fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
+        self.failed_at = Some(now);
         let doubled = FIRST
             .saturating_mul(1 << (self.failures - 1).min(16))
             .min(LONGEST);
@@ -40,6 +52,7 @@ impl Backoff {
     pub(super) fn died_young(&mut self, now: Instant) {
         if self.failures == 0 {
             self.failures = 1;
+            self.failed_at = Some(now);
         } else {
             self.failed(now);
         }
@@ -47,13 +60,25 @@ impl Backoff {
 
     /// A launch failed in a way that trying again cannot mend.
     pub(super) fn give_up(&mut self) {
-        self.failures = self.failures.saturating_add(1);
+        self.launch_failures = self.launch_failures.saturating_add(1);
         self.gave_up = true;
     }
 
-    /// A worker proved useful.
-    pub(super) fn worked(&mut self) {
+    /// A worker that was ready at `ready_at` was of use. True if that ends the delays: one that was there before the last
+    /// failure says nothing of launches since.
+    pub(super) fn worked(&mut self, ready_at: Instant) -> bool {
+        let mended = !self.gave_up && self.failed_at.is_some_and(|at| at < ready_at);
+        if mended {
+            self.forget();
+        }
+        mended
+    }
+
+    /// What made launches fail may be mended.
+    pub(super) fn forget(&mut self) {
         self.failures = 0;
+        self.launch_failures = 0;
+        self.failed_at = None;
         self.not_before = None;
         self.gave_up = false;
     }
@@ -70,8 +95,9 @@ impl Backoff {
         self.gave_up
     }
 
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
+    /// Launches that failed with a cause since one last worked.
+    pub(super) fn launch_failures(&self) -> u32 {
+        self.launch_failures
     }
 }
 
@@ -101,13 +127,25 @@ mod tests {
     }
 
     #[test]
-    fn success_forgets_failures() {
+    fn success_of_a_worker_launched_since_forgets_failures() {
+        let now = Instant::now();
+        let mut backoff = Backoff::new(7);
+        backoff.launch_failed(now);
+        assert!(!backoff.worked(now), "it was there before");
+        assert!(!backoff.may_launch(now));
+        assert!(backoff.worked(now + FIRST));
+        assert!(backoff.may_launch(now));
+        assert_eq!(backoff.launch_failures(), 0);
+    }
+
+    #[test]
+    fn success_does_not_mend_what_trying_again_cannot() {
         let now = Instant::now();
         let mut backoff = Backoff::new(7);
         backoff.failed(now);
-        assert!(!backoff.may_launch(now));
-        backoff.worked();
-        assert!(backoff.may_launch(now));
+        backoff.give_up();
+        assert!(!backoff.worked(now + FIRST));
+        assert!(backoff.gave_up());
     }
 
     #[test]

@@ -157,15 +157,15 @@ impl Breaker {
         }
     }
 
-    /// A call was finished. True if that closed it.
-    pub(super) fn finished(&mut self, now: Instant) -> bool {
+    /// A worker finished a call. True if that closed it: calls of others than the worker on trial only count.
+    pub(super) fn finished(&mut self, worker: WorkerId, now: Instant) -> bool {
         let bucket = self.window.bucket(now);
         bucket.finished = bucket.finished.saturating_add(1);
-        let trying = matches!(self.state, State::HalfOpen { .. });
-        if trying {
+        let on_trial = self.is_on_trial(worker);
+        if on_trial {
             self.close(now);
         }
-        trying
+        on_trial
     }
 
     /// A worker is being launched.
@@ -199,7 +199,7 @@ impl Breaker {
 
     /// A launch failed. True if that opened it.
     pub(super) fn launch_failed(&mut self, worker: WorkerId, now: Instant) -> bool {
-        let on_trial = matches!(self.state, State::HalfOpen { trial, .. } if trial == Some(worker));
+        let on_trial = self.is_on_trial(worker);
         if on_trial {
             self.open(now);
         }
@@ -215,7 +215,7 @@ impl Breaker {
         let opens = match self.state {
             State::Closed => too_many,
             State::Open { .. } => false,
-            State::HalfOpen { trial, .. } => too_many || trial == Some(worker),
+            State::HalfOpen { .. } => too_many || self.is_on_trial(worker),
         };
         if opens {
             if too_many {
@@ -245,6 +245,10 @@ impl Breaker {
             State::HalfOpen { .. } => self.close(now),
         }
         true
+    }
+
+    fn is_on_trial(&self, worker: WorkerId) -> bool {
+        matches!(self.state, State::HalfOpen { trial, .. } if trial == Some(worker))
     }
 
     fn open(&mut self, now: Instant) {
@@ -299,7 +303,8 @@ mod tests {
             let until = breaker.wake_at().expect("it is open");
             let pause = until - now;
             assert!(breaker.tick(until));
-            assert!(breaker.finished(until));
+            breaker.launching(worker);
+            assert!(breaker.finished(worker, until));
             now = until;
             pause
         };

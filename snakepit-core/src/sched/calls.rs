@@ -14,9 +14,10 @@ impl Scheduler {
             priority,
             session,
             give_up_at,
+            deadline,
         } = arrival;
         let refusal = match self.phase {
-            Phase::Open if give_up_at <= now => Some(Refusal::QueueTimeout),
+            Phase::Open if deadline <= now => Some(Refusal::QueueTimeout),
             Phase::Open => self.hopeless(),
             Phase::Draining => Some(Refusal::Draining),
             Phase::Closed => Some(Refusal::Closed),
@@ -43,6 +44,11 @@ impl Scheduler {
         };
         if let Some(worker) = choice {
             self.grant(call, session.as_ref(), worker, now, out);
+        } else if give_up_at <= now {
+            out.push(Action::Reject {
+                call,
+                why: self.timeout_refusal(),
+            });
         } else if self.queue.len() >= self.settings.queue_size {
             out.push(Action::Reject {
                 call,
@@ -129,16 +135,13 @@ impl Scheduler {
             Some(WorkerState::Quarantined) => self.kill_if_only_stuck(worker, out),
             Some(WorkerState::Launching | WorkerState::Stopping) | None => {}
         }
-        let mut mended = false;
-        if self.breaker.finished(now) {
+        let closed = self.breaker.finished(worker, now);
+        if closed {
             out.push(Action::Breaker(self.breaker.state()));
-            mended = true;
         }
-        if self.backoff.failures() > 0 && !self.backoff.gave_up() {
-            self.backoff.worked();
-            mended = true;
-        }
-        if mended {
+        let ready_at = self.workers.ready_at(worker);
+        let mended = ready_at.is_some_and(|at| self.backoff.worked(at));
+        if closed || mended {
             self.settle(now, out);
         }
     }
@@ -189,7 +192,7 @@ impl Scheduler {
 
     /// A call that waited in vain is told of the launches that fail, if that is why.
     pub(super) fn timeout_refusal(&self) -> Refusal {
-        if self.workers.serving() == 0 && self.backoff.failures() > 0 {
+        if self.workers.serving() == 0 && self.launch_failures() > 0 {
             Refusal::Unavailable
         } else {
             Refusal::QueueTimeout

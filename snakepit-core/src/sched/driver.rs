@@ -66,6 +66,7 @@ impl SchedulerDriver {
             priority: Priority::Normal,
             session,
             give_up_at,
+            deadline: give_up_at,
         }));
     }
 

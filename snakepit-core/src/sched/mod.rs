@@ -75,8 +75,11 @@ pub(crate) struct Arrival {
     pub(crate) call: CallId,
     pub(crate) priority: Priority,
     pub(crate) session: Option<(SessionId, Affinity)>,
-    /// When to stop waiting: the earlier of queue timeout and deadline.
+    /// When to stop waiting: the earlier of queue timeout and deadline. Never to wait is no reason not to take a free
+    /// lane.
     pub(crate) give_up_at: Instant,
+    /// When the call is of no use any more, though a lane be free.
+    pub(crate) deadline: Instant,
 }
 
 /// Something that happened.
@@ -310,9 +313,9 @@ impl Scheduler {
         self.backoff.gave_up()
     }
 
-    /// Launches that failed since one last worked.
+    /// Launches that failed, with a cause, since one last worked.
     pub(crate) fn launch_failures(&self) -> u32 {
-        self.backoff.failures()
+        self.backoff.launch_failures()
     }
 
     /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.

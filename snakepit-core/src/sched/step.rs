@@ -71,7 +71,7 @@ impl Scheduler {
         if permanent {
             self.backoff.give_up();
         } else {
-            self.backoff.failed(now);
+            self.backoff.launch_failed(now);
         }
         if self.breaker.launch_failed(worker, now) {
             out.push(Action::Breaker(self.breaker.state()));
@@ -141,7 +141,7 @@ impl Scheduler {
         if self.phase != Phase::Open {
             return;
         }
-        self.backoff.worked();
+        self.backoff.forget();
         for worker in self.workers.ids() {
             match self.workers.state(worker) {
                 Some(WorkerState::Launching) => {
@@ -169,7 +169,7 @@ impl Scheduler {
         }
         // Whoever resizes wants workers: what made launches fail may be mended.
         if self.backoff.gave_up() {
-            self.backoff.worked();
+            self.backoff.forget();
         }
         self.settle(now, out);
     }

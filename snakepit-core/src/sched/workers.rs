@@ -148,6 +148,11 @@ impl Workers {
         self.slots.get(&worker).is_some_and(|slot| slot.busy() == 0)
     }
 
+    /// When it became ready.
+    pub(super) fn ready_at(&self, worker: WorkerId) -> Option<Instant> {
+        self.slots.get(&worker)?.ready_at
+    }
+
     /// Lanes in use by calls that will let go of them.
     pub(super) fn working(&self, worker: WorkerId) -> usize {
         self.slots

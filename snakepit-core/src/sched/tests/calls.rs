@@ -84,6 +84,30 @@ fn an_expired_call_is_not_started_even_if_the_tick_is_late() {
     );
 }
 
+/// A call that never waits.
+fn impatient(bench: &mut Bench, time_left: Duration) -> (CallId, Vec<Action>) {
+    bench.arrive_in_haste(Priority::Normal, None, Duration::ZERO, time_left)
+}
+
+#[test]
+fn a_call_that_never_waits_takes_a_free_lane_and_is_refused_without_one() {
+    let mut bench = Bench::ready(1, 1);
+    let time_left = Duration::from_secs(1);
+    let (call, actions) = impatient(&mut bench, time_left);
+    assert_eq!(granted(&actions), [call]);
+    let (_, actions) = impatient(&mut bench, time_left);
+    assert_eq!(refused(&actions), [Refusal::QueueTimeout]);
+    assert_eq!(bench.sched.queued(), 0);
+}
+
+#[test]
+fn a_call_whose_time_is_over_takes_no_lane() {
+    let mut bench = Bench::ready(1, 1);
+    let (_, actions) = impatient(&mut bench, Duration::ZERO);
+    assert_eq!(refused(&actions), [Refusal::QueueTimeout]);
+    assert_eq!(bench.sched.running(), 0);
+}
+
 #[test]
 fn an_abandoned_call_keeps_its_lane_until_the_worker_lets_go() {
     let mut bench = Bench::ready(1, 1);

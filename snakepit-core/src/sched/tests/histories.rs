@@ -153,13 +153,13 @@ fn on_call(model: &mut Model, op: &Op) -> Option<Input> {
         }
         Op::Finish(index) => {
             let call = pick(doing(Doing::Working), *index)?;
-            model.running.remove(&call);
+            model.finish(call);
             Some(Input::Finished(call))
         }
         Op::Quiesce(index, clean) => {
             let call = pick(doing(Doing::Cancelled), *index)?;
             if *clean {
-                model.running.remove(&call);
+                model.finish(call);
                 return Some(Input::Quiesced(call, Quiesced::Clean));
             }
             if let Some(run) = model.running.get_mut(&call) {

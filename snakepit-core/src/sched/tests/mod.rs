@@ -85,19 +85,29 @@ impl Bench {
         priority: Priority,
         session: Option<(&str, Affinity)>,
     ) -> (CallId, Vec<Action>) {
+        let session = session.map(|(name, affinity)| (SessionId::new(name), affinity));
+        let (patience, time_left) = (Duration::from_secs(5), Duration::from_secs(60));
+        self.arrive_in_haste(priority, session, patience, time_left)
+    }
+
+    /// A call that waits no longer than `patience`, and is of no use after `time_left`.
+    fn arrive_in_haste(
+        &mut self,
+        priority: Priority,
+        session: Option<(SessionId, Affinity)>,
+        patience: Duration,
+        time_left: Duration,
+    ) -> (CallId, Vec<Action>) {
         let call = CallId::new(self.next_call);
         self.next_call += 1;
-        let session = session.map(|(name, affinity)| (SessionId::new(name), affinity));
-        let give_up_at = self.now + Duration::from_secs(5);
-        (
+        let actions = self.on(Input::Arrived(Arrival {
             call,
-            self.on(Input::Arrived(Arrival {
-                call,
-                priority,
-                session,
-                give_up_at,
-            })),
-        )
+            priority,
+            session,
+            give_up_at: self.now + patience.min(time_left),
+            deadline: self.now + time_left,
+        }));
+        (call, actions)
     }
 
     /// Goes to the next time the scheduler asked for, which has to come.

@@ -44,6 +44,15 @@ pub(super) struct Model {
     pub(super) bounds: (usize, usize),
     breaker: BreakerState,
     trial: Option<WorkerId>,
+    /// Whether the trial has finished a call.
+    trial_worked: bool,
+    breaker_since: Instant,
+    ready_at: HashMap<WorkerId, Instant>,
+    /// When a launch last failed, unless a worker that was ready later has finished a call.
+    failed_at: Option<Instant>,
+    gave_up: bool,
+    /// Whether there ever was a cause to tell callers.
+    cause_known: bool,
     now: Instant,
 }
 
@@ -61,6 +70,12 @@ impl Model {
             bounds: (settings.size, settings.max_size.unwrap_or(settings.size)),
             breaker: BreakerState::Closed,
             trial: None,
+            trial_worked: false,
+            breaker_since: now,
+            ready_at: HashMap::new(),
+            failed_at: None,
+            gave_up: false,
+            cause_known: false,
             now,
             settings,
         }
@@ -97,16 +112,42 @@ impl Model {
         match input {
             Input::Launched { worker, lanes } => {
                 self.lanes.insert(*worker, usize::from(*lanes));
+                self.ready_at.insert(*worker, now);
                 self.moves(*worker, "WorkerReady");
             }
-            Input::LaunchFailed { worker, .. } => self.moves(*worker, "LaunchFailed"),
+            Input::LaunchFailed { worker, permanent } => {
+                self.moves(*worker, "LaunchFailed");
+                self.failed_at = Some(now);
+                self.gave_up |= permanent;
+                self.cause_known = true;
+            }
             Input::Exited(worker) => {
                 self.moves(*worker, "WorkerExited");
                 self.running.retain(|_, run| run.worker != *worker);
             }
-            Input::Resize { min, max } => self.bounds = (*min, *max),
+            Input::Resize { min, max } => {
+                self.bounds = (*min, *max);
+                if self.gave_up {
+                    self.forgive();
+                }
+            }
             _ => {}
         }
+    }
+
+    /// A call lets go of its lane.
+    pub(super) fn finish(&mut self, call: CallId) {
+        let run = self.running.remove(&call).expect("a finished call runs");
+        self.trial_worked |= self.trial == Some(run.worker);
+        if self.failed_at < Some(self.ready_at[&run.worker]) {
+            self.failed_at = None;
+        }
+    }
+
+    /// Launches that failed are no reason to wait any more.
+    fn forgive(&mut self) {
+        self.failed_at = None;
+        self.gave_up = false;
     }
 
     pub(super) fn apply(&mut self, actions: &[Action]) {
@@ -121,6 +162,9 @@ impl Model {
                         || (self.serving() == 0
                             && matches!(self.breaker, BreakerState::Open { .. }));
                     assert!(hopeless, "refused while something serves");
+                    let told =
+                        *why != Refusal::Unavailable || (self.serving() == 0 && self.cause_known);
+                    assert!(told, "unavailable for no cause");
                 }
                 Action::Cancel { call, .. } => {
                     let run = self.running.get_mut(call).expect("a cancelled call runs");
@@ -162,6 +206,10 @@ impl Model {
     fn launch(&mut self, worker: WorkerId) {
         assert!(self.youngest < Some(worker), "{worker} was used before");
         self.youngest = Some(worker);
+        assert!(!self.gave_up, "{worker} launched in vain");
+        let shortest = Duration::from_millis(80);
+        let held = self.failed_at.is_some_and(|at| self.now < at + shortest);
+        assert!(!held, "{worker} launched right after a failure");
         match self.breaker {
             BreakerState::Closed => {}
             BreakerState::Open { .. } => panic!("{worker} launched while the breaker is open"),
@@ -181,8 +229,14 @@ impl Model {
             (Closed | HalfOpen, Open { .. }) | (Open { .. }, HalfOpen) | (HalfOpen, Closed)
         );
         assert!(fits, "from {:?} to {state:?}", self.breaker);
+        let mended = self.trial_worked
+            || state != Closed
+            || self.now >= self.breaker_since + self.settings.restart_window;
+        assert!(mended, "it closed before the trial was over");
         self.breaker = state;
+        self.breaker_since = self.now;
         self.trial = None;
+        self.trial_worked = false;
     }
 
     fn grant(&mut self, call: CallId, worker: WorkerId, lane: LaneId) {
@@ -318,5 +372,6 @@ impl Model {
 
     pub(super) fn reloaded(&mut self) {
         self.outdated = self.youngest;
+        self.forgive();
     }
 }

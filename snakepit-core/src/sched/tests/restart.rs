@@ -101,6 +101,26 @@ fn only_one_worker_is_tried_and_a_finished_call_ends_the_trial() {
 }
 
 #[test]
+fn a_call_of_another_worker_does_not_end_the_trial() {
+    let mut bench = fragile(2);
+    break_it(&mut bench);
+    bench.pass(Duration::from_secs(2));
+    let trial = bench.with_state(WorkerState::Launching)[0];
+    let (call, _) = bench.arrive();
+    assert_eq!(breaks(&bench.on(Input::Finished(call))), []);
+    bench.finish_launches(1);
+    let calls = [bench.arrive().0, bench.arrive().0];
+    let (ours, other): (Vec<_>, Vec<_>) = calls
+        .into_iter()
+        .partition(|call| bench.worker_of(*call) == Some(trial));
+    assert_eq!(breaks(&bench.on(Input::Finished(other[0]))), []);
+    assert_eq!(
+        breaks(&bench.on(Input::Finished(ours[0]))),
+        [BreakerState::Closed]
+    );
+}
+
+#[test]
 fn a_trial_that_lives_long_enough_ends_well() {
     let mut bench = fragile(1);
     break_it(&mut bench);

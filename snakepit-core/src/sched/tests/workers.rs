@@ -75,6 +75,80 @@ fn a_permanent_failure_ends_launching_and_rejects_what_waits() {
     );
 }
 
+/// The launch under way fails, but trying again may help.
+fn fail_launch(bench: &mut Bench) -> Vec<Action> {
+    let worker = bench.with_state(WorkerState::Launching)[0];
+    let permanent = false;
+    bench.on(Input::LaunchFailed { worker, permanent })
+}
+
+/// One of two workers dies; its replacement is being launched.
+fn survivor() -> Bench {
+    let mut bench = Bench::ready(2, 1);
+    let worker = bench.with_state(WorkerState::Ready)[0];
+    assert_eq!(launches(&bench.on(Input::Exited(worker))), 1);
+    bench
+}
+
+#[test]
+fn failed_launches_back_off_while_an_older_worker_serves() {
+    let mut bench = survivor();
+    let mut delays = Vec::new();
+    for _ in 0..5 {
+        fail_launch(&mut bench);
+        let (call, _) = bench.arrive();
+        let actions = bench.on(Input::Finished(call));
+        assert_eq!(launches(&actions), 0, "that call proves nothing");
+        let failed_at = bench.now;
+        assert_eq!(launches(&bench.wake()), 1);
+        delays.push(bench.now - failed_at);
+    }
+    let grow = delays.windows(2).all(|pair| pair[0] < pair[1]);
+    assert!(grow, "{delays:?}");
+}
+
+#[test]
+fn young_deaths_back_off_while_an_older_worker_serves() {
+    let mut bench = survivor();
+    let (call, _) = bench.arrive();
+    bench.on(Input::Finished(call));
+    let young = bench.with_state(WorkerState::Launching)[0];
+    bench.finish_launches(1);
+    assert_eq!(launches(&bench.on(Input::Exited(young))), 0);
+}
+
+#[test]
+fn a_call_of_a_worker_launched_since_ends_the_back_off() {
+    let mut bench = survivor();
+    fail_launch(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    assert_eq!(bench.sched.launch_failures(), 1);
+    for call in [bench.arrive().0, bench.arrive().0] {
+        bench.on(Input::Finished(call));
+    }
+    assert_eq!(bench.sched.launch_failures(), 0);
+}
+
+#[test]
+fn a_call_that_waits_in_vain_is_told_of_launches_that_failed() {
+    let mut bench = Bench::new(1, 10);
+    fail_launch(&mut bench);
+    bench.arrive();
+    let told = refused(&bench.pass(Duration::from_secs(5)));
+    assert_eq!(told, [Refusal::Unavailable]);
+}
+
+#[test]
+fn a_call_that_waits_in_vain_after_an_early_death_has_timed_out() {
+    let mut bench = Bench::ready(1, 1);
+    let worker = bench.with_state(WorkerState::Ready)[0];
+    bench.on(Input::Exited(worker));
+    bench.arrive();
+    let told = refused(&bench.pass(Duration::from_secs(5)));
+    assert_eq!(told, [Refusal::QueueTimeout], "there is no cause to tell");
+}
+
 #[test]
 fn a_worker_that_dies_while_launching_does_not_spin() {
     let mut bench = Bench::new(1, 10);
