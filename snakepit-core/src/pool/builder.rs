@@ -123,7 +123,8 @@ impl PoolBuilder {
     /// Dropping the future leaves no worker.
     pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
         let (min, max) = (self.settings.size, self.settings.max_size);
-        check_size(min, max.unwrap_or(min), || self.profile.ceiling()).map_err(unfit)?;
+        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
+            .map_err(|why| unfit(&why))?;
         let pool = self.launch();
         match pool.ready().await {
             Ok(()) => Ok(pool),
@@ -160,7 +161,7 @@ impl PoolBuilder {
     }
 }
 
-fn unfit(why: ResizeError) -> Arc<LaunchError> {
+fn unfit(why: &ResizeError) -> Arc<LaunchError> {
     let message = why.to_string();
     let error = LaunchError::new(LaunchErrorKind::Other {
         message,

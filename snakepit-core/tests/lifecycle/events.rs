@@ -166,7 +166,8 @@ async fn under_recycling_every_worker_and_every_call_has_a_whole_life() {
     assert!(count("ready") > 10, "{} workers", count("ready"));
     until(|| count("exited") == count("ready")).await;
     assert_eq!(count("stopping"), launched, "each was stopped, once");
-    assert_eq!(count("started"), 300);
-    assert_eq!(count("finished"), 300);
+    // The time of a short call may be over while it waits for a lane.
+    assert_eq!(count("started") + count("rejected"), 300);
+    assert_eq!(count("finished"), count("started"));
     assert_eq!(profile.alive(), 0);
 }
