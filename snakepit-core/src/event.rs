@@ -270,7 +270,7 @@ pub enum LogStream {
     Raw,
 }
 
-/// Listens to events.
+/// Listens to events. One that panics misses the event; the pool goes on.
 pub trait EventSink: Send + Sync + 'static {
     /// Takes one event.
     ///

@@ -9,7 +9,8 @@ use crate::usage::Usage;
 /// Decides when a worker is due for replacement. Pure: no I/O, no clock of its own.
 ///
 /// The pool asks when a worker becomes ready, with each reading of its usage, with each silent heartbeat, and whenever
-/// [`recheck`](Self::recheck) says so. A worker that is due goes on serving until its replacement is ready.
+/// [`recheck`](Self::recheck) says so. A worker that is due goes on serving until its replacement is ready. One that panics
+/// is asked no more, and [`RecyclingStopped`](crate::EventKind::RecyclingStopped) tells so.
 pub trait RecyclePolicy: fmt::Debug + Send + Sync + 'static {
     /// The name in configuration and events, such as `worker_ttl`.
     fn name(&self) -> &str;
