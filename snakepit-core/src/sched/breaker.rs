@@ -206,7 +206,8 @@ impl Breaker {
         on_trial
     }
 
-    /// A worker that was ready died, and nobody had ordered it. True if that opened it.
+    /// A worker that was ready died, and nobody had ordered it, or a policy killed it before it was of use. True if that
+    /// opened it.
     pub(super) fn died(&mut self, worker: WorkerId, budget: u32, now: Instant) -> bool {
         let bucket = self.window.bucket(now);
         bucket.deaths = bucket.deaths.saturating_add(1);

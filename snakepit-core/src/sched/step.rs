@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState};
+use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState, WorkerStatus};
 use crate::event::RetireReason;
 use crate::ids::WorkerId;
 use crate::worker::Quiesced;
@@ -95,17 +95,20 @@ impl Scheduler {
                 false
             }
             // It died of itself.
-            _ => {
-                if status.state.is_serving() && status.served == 0 && status.busy == 0 {
-                    self.backoff.died_young(now);
-                }
-                self.breaker.died(worker, self.restart_budget(), now)
-            }
+            _ => self.died(&status, now),
         };
         if opened {
             out.push(Action::Breaker(self.breaker.state()));
         }
         self.settle(now, out);
+    }
+
+    /// A worker that was ready is lost. True if that opened the breaker.
+    fn died(&mut self, status: &WorkerStatus, now: Instant) -> bool {
+        if status.state.is_serving() && status.served == 0 && status.busy == 0 {
+            self.backoff.died_young(now);
+        }
+        self.breaker.died(status.worker, self.restart_budget(), now)
     }
 
     fn retire(
@@ -174,7 +177,8 @@ impl Scheduler {
         self.settle(now, out);
     }
 
-    /// Ends a worker that cannot be trusted. Its calls learn from the worker itself that it is gone.
+    /// Ends a worker that cannot be trusted. Its calls learn from the worker itself that it is gone. One that a policy
+    /// kills before it has finished a call is as good as one that died: the next may fare no better.
     fn condemn(
         &mut self,
         worker: WorkerId,
@@ -182,9 +186,17 @@ impl Scheduler {
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        if self.kill(worker, reason, now, out) {
-            self.settle(now, out);
+        let lost = self.workers.status(worker).filter(|status| {
+            let was_ready = status.ready_at.is_some();
+            was_ready && status.served == 0 && matches!(reason, RetireReason::Killed(_))
+        });
+        if !self.kill(worker, reason, now, out) {
+            return;
         }
+        if lost.is_some_and(|status| self.died(&status, now)) {
+            out.push(Action::Breaker(self.breaker.state()));
+        }
+        self.settle(now, out);
     }
 
     fn close(&mut self, now: Instant, out: &mut Vec<Action>) {

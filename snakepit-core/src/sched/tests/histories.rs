@@ -190,7 +190,14 @@ fn on_pool(model: &Model, op: &Op) -> Option<Input> {
             Input::Exited(pick(alive, *index)?)
         }
         Op::Retire(index) => Input::Retire(pick(all(), *index)?, reason()),
-        Op::Condemn(index) => Input::Condemn(pick(all(), *index)?, RetireReason::Protocol),
+        Op::Condemn(index) => {
+            let why = if index % 2 == 0 {
+                RetireReason::Protocol
+            } else {
+                RetireReason::Killed("rss".into())
+            };
+            Input::Condemn(pick(all(), *index / 2)?, why)
+        }
         Op::Release(index) => Input::Release(pick(all(), *index)?),
         Op::Reload => Input::Reload,
         Op::Resize(min, more) => Input::Resize {

@@ -342,8 +342,9 @@ impl Model {
             .waiting
             .values()
             .any(|waiter| !waiter.bound && self.now >= waiter.since + self.settings.scale_up_after);
+        // One that is replaced and held for its sessions may have been so for a smaller target: it counts as gone.
         let may_grow = self.target < self.bounds.1
-            && self.serving() >= self.target
+            && sched.workers.staying() >= self.target
             && self.workers(WorkerState::Launching).is_empty()
             && self.breaker == BreakerState::Closed
             && sched.phase == Phase::Open

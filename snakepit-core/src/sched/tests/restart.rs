@@ -198,6 +198,56 @@ fn deaths_long_ago_do_not_count() {
     }
 }
 
+/// A policy kills the worker that was launched last, which is idle.
+fn kill_youngest(bench: &mut Bench) -> Vec<Action> {
+    bench.finish_launches(1);
+    let worker = *bench.with_state(WorkerState::Ready).last().unwrap();
+    let actions = bench.on(Input::Condemn(worker, RetireReason::Killed("rss".into())));
+    bench.on(Input::Exited(worker));
+    actions
+}
+
+#[test]
+fn workers_a_policy_kills_before_they_are_of_use_are_held_back() {
+    let mut bench = fragile(1);
+    assert_eq!(launches(&kill_youngest(&mut bench)), 1, "the first one");
+    let mut delays = Vec::new();
+    for _ in 2..BUDGET {
+        assert_eq!(launches(&kill_youngest(&mut bench)), 0);
+        let killed_at = bench.now;
+        assert_eq!(launches(&bench.wake()), 1);
+        delays.push(bench.now - killed_at);
+    }
+    assert!(
+        delays.windows(2).all(|pair| pair[0] < pair[1]),
+        "{delays:?}"
+    );
+    let actions = kill_youngest(&mut bench);
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+}
+
+#[test]
+fn a_trial_that_a_policy_kills_opens_it_again() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    let actions = kill_youngest(&mut bench);
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+    assert_eq!(launches(&actions), 0);
+}
+
+#[test]
+fn workers_a_policy_kills_after_they_were_of_use_do_not_count() {
+    let mut bench = fragile(1);
+    for _ in 0..3 * BUDGET {
+        let (call, _) = bench.arrive();
+        bench.on(Input::Finished(call));
+        let actions = kill_youngest(&mut bench);
+        assert_eq!((breaks(&actions), launches(&actions)), (vec![], 1));
+        bench.finish_launches(1);
+    }
+}
+
 #[test]
 fn workers_we_end_do_not_count() {
     let mut bench = fragile(1);
