@@ -101,7 +101,7 @@ class _Worker:
             self._run_interpreters()
 
     def _run_here(self) -> None:
-        # The thread that hears of cancellations takes two turns to pass one on, each of which a busy call is made to give.
+        # The thread that hears of cancellations takes two turns to pass one on, each of which a busy call has to give.
         _take_turns_often()
         try:
             gate = Gate()
