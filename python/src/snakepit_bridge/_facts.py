@@ -36,8 +36,8 @@ def python(elsewhere: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
 def hello(settings: Any, threads: Sequence[int], lane_kind: str, elsewhere: Sequence[Mapping[str, Any]] = ()) -> bytes:
     """The body of a worker's HELLO. Its commands were encoded once, in the boot process.
 
-    `threads` are those of the lanes; `elsewhere` is what other interpreters of this process told: `imports`, `gil_enabled`,
-    `gil_enabled_by`.
+    `threads` are those of the lanes; `elsewhere` is what other interpreters of this process told: `imports`,
+    `gil_enabled`, `gil_enabled_by`.
     """
     facts = {
         "features": list(FEATURES),
