@@ -137,11 +137,13 @@ impl Scheduler {
         }
     }
 
-    /// Workers wanted now: the target, and one more for each worker being replaced, a few at a time.
+    /// Workers wanted now: the target, and one more for each worker being replaced, a few at a time. Those that have their
+    /// replacement and only serve their sessions out are beyond the target in any case.
     fn wanted(&self) -> usize {
         let target = self.target();
         let at_once = self.settings.max_concurrent_recycles.unwrap_or(target / 4);
-        target + self.workers.due().len().min(at_once.max(1))
+        let leaving = self.workers.serving() - self.workers.staying();
+        target + self.workers.due().len().min(at_once.max(1)).max(leaving)
     }
 
     fn wants_launch(&self) -> bool {

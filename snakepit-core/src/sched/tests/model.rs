@@ -291,7 +291,10 @@ impl Model {
         let serving = self.serving();
         assert!(serving <= self.target + due, "more workers than wanted");
         let at_once = self.settings.max_concurrent_recycles;
-        let extra = due.min(at_once.unwrap_or(self.target / 4).max(1));
+        let leaving = serving - sched.workers.staying();
+        let extra = due
+            .min(at_once.unwrap_or(self.target / 4).max(1))
+            .max(leaving);
         assert!(
             launching == 0 || launching + serving <= self.target + extra,
             "too many are replaced at once"
