@@ -16,7 +16,7 @@ from ._errors import message_of, type_name
 from ._frames import DescriptorLink, close_all
 from ._imports import Imports
 from ._order import AdapterError, Order, parse_order
-from ._process import die_with_parent, unknown_threads
+from ._process import die_with_parent, lead_session, unknown_threads
 from ._wire import (
     BOOT,
     EXIT_LINK,
@@ -67,6 +67,7 @@ def _run(link: DescriptorLink) -> None:
     die_with_parent(signal.SIGKILL, order.parent)
     # Ctrl-C reaches the whole foreground group; the host decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lead_session()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     faulthandler.enable(2)
     _output.install(order.log_level)

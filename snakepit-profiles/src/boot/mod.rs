@@ -23,8 +23,9 @@ use crate::frame::{Kind, PROTOCOL};
 use crate::interpreter::Interpreter;
 use crate::wires;
 
+pub(crate) use guardian::Role;
 pub(crate) use link::{BootLink, LinkError, Message};
-pub(crate) use spawner::{Spawned, dismiss};
+pub(crate) use spawner::{Spawned, Ward, dismiss};
 
 /// What makes one generation of boot processes: interpreter, environment and what to load.
 #[derive(Clone, Debug)]
@@ -104,19 +105,14 @@ pub(crate) enum BootError {
     Arguments(ValueError),
 }
 
-/// Starts an interpreter whose output goes to `output`. One that is `guarded` is to be a worker: what it starts should not
-/// outlive this process, whereas a zygote sees to that itself.
+/// Starts an interpreter whose output goes to `output`.
 ///
 /// # Errors
 /// [`LaunchErrorKind::Interpreter`], [`LaunchErrorKind::Spawn`].
 ///
 /// # Cancel safety
 /// If dropped, no process is left.
-pub(crate) async fn start(
-    recipe: &Recipe,
-    output: &OwnedFd,
-    guarded: bool,
-) -> Result<Booting, LaunchError> {
+pub(crate) async fn start(recipe: &Recipe, output: &OwnedFd) -> Result<Booting, LaunchError> {
     let interpreter = recipe.python.path(&recipe.env).await?;
     let (ours, theirs) = wires::pair().map_err(|error| cannot_start(interpreter, error))?;
     let prepare = || -> io::Result<Command> {
@@ -129,7 +125,7 @@ pub(crate) async fn start(
         Ok(command)
     };
     let command = prepare().map_err(|error| cannot_start(interpreter, error))?;
-    let process = spawner::spawn(command, guarded)
+    let process = spawner::spawn(command)
         .await
         .map_err(|error| cannot_start(interpreter, error))?;
     let link = BootLink::new(ours).map_err(|error| cannot_start(interpreter, error))?;

@@ -3,8 +3,10 @@
 //! Two facts of Linux ask for that thread. The signal a child asked to get when its parent dies comes when the *thread*
 //! that started it ends, and threads of an async runtime end. And somebody has to reap, also when the runtime is gone.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use snakepit_core::error::ExitStatus;
 use tokio::sync::oneshot;
 
-use super::guardian::Guardian;
+use super::guardian::{Guardian, Role};
 use crate::leash::Leash;
 use crate::reap::reap;
 
@@ -30,16 +32,14 @@ pub(crate) struct Spawned {
     pub(crate) status: oneshot::Receiver<ExitStatus>,
 }
 
-/// Starts a process as leader of its own group. The group is killed when its leader has died; if it is `guarded`, also when
-/// this process dies first.
+/// Starts a process as leader of its own group. The group is killed when its leader has died.
 ///
 /// # Cancel safety
 /// If dropped, the process is not started, or killed at once.
-pub(crate) async fn spawn(command: Command, guarded: bool) -> io::Result<Spawned> {
+pub(crate) async fn spawn(command: Command) -> io::Result<Spawned> {
     let (reply, answer) = oneshot::channel();
     spawner()?.submit(Job::Spawn {
         command: Box::new(command),
-        guarded,
         reply,
     });
     answer
@@ -48,20 +48,65 @@ pub(crate) async fn spawn(command: Command, guarded: bool) -> io::Result<Spawned
 }
 
 /// Leaves a process that was told to end a little time to do so, then kills it.
-pub(crate) fn dismiss(leash: Leash) {
-    match spawner() {
-        Ok(spawner) => spawner.submit(Job::Dismiss(leash, Instant::now() + MERCY)),
-        Err(_) => drop(leash),
+pub(crate) fn dismiss(leash: Leash, ward: Ward) {
+    let until = Instant::now() + MERCY;
+    submit(Job::Dismiss(Dismissed {
+        leash,
+        until,
+        _ward: ward,
+    }));
+}
+
+/// A process that was told to end.
+struct Dismissed {
+    leash: Leash,
+    until: Instant,
+    _ward: Ward,
+}
+
+/// Has a process and what it started killed when this process dies before it, for as long as it is held: until the process
+/// is dead and its group was killed.
+#[derive(Debug)]
+pub(crate) struct Ward(u32);
+
+impl Ward {
+    /// Guards the group that this process leads. `python` is an interpreter to do it with.
+    pub(crate) fn new(python: &Path, leader: u32, role: Role) -> Self {
+        let python = python.into();
+        submit(Job::Guard {
+            python,
+            leader,
+            role,
+        });
+        Self(leader)
+    }
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        submit(Job::Release(self.0));
+    }
+}
+
+fn submit(job: Job) {
+    // A worker that runs was started by it, or by a zygote that was.
+    if let Ok(spawner) = spawner() {
+        spawner.submit(job);
     }
 }
 
 enum Job {
     Spawn {
         command: Box<Command>,
-        guarded: bool,
         reply: oneshot::Sender<io::Result<Spawned>>,
     },
-    Dismiss(Leash, Instant),
+    Dismiss(Dismissed),
+    Guard {
+        python: OsString,
+        leader: u32,
+        role: Role,
+    },
+    Release(u32),
 }
 
 struct Spawner {
@@ -103,7 +148,7 @@ fn start() -> io::Result<Spawner> {
 }
 
 /// A started process that has not been reaped.
-struct Living {
+pub(super) struct Living {
     pid: u32,
     pidfd: OwnedFd,
     status: oneshot::Sender<ExitStatus>,
@@ -111,48 +156,43 @@ struct Living {
 
 fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
     let mut living: Vec<Living> = Vec::new();
-    let mut dismissed: Vec<(Leash, Instant)> = Vec::new();
+    let mut dismissed: Vec<Dismissed> = Vec::new();
     let mut guardian = Guardian::default();
     loop {
         let _ = rustix::io::read(woken, &mut [0_u8; 8]);
         for job in inbox.try_iter() {
             match job {
-                Job::Spawn {
-                    command,
-                    guarded,
-                    reply,
-                } => {
-                    let python = guarded.then(|| command.get_program().to_owned());
+                Job::Spawn { command, reply } => {
                     let result = launch(*command).map(|(spawned, alive)| {
-                        if let Some(python) = python {
-                            guardian.guard(&python, alive.pid);
-                        }
                         living.push(alive);
                         spawned
                     });
                     // If nobody waits any more, dropping the answer kills the process; it is reaped below.
                     drop(reply.send(result));
                 }
-                Job::Dismiss(leash, until) => dismissed.push((leash, until)),
+                Job::Dismiss(process) => dismissed.push(process),
+                Job::Guard {
+                    python,
+                    leader,
+                    role,
+                } => guardian.guard(python, leader, role),
+                Job::Release(leader) => guardian.release(leader),
             }
         }
+        living.extend(guardian.keep());
         let now = Instant::now();
-        dismissed.retain(|(leash, until)| {
-            let lives = living.iter().any(|process| process.pid == leash.pid());
-            lives && *until > now
+        dismissed.retain(|dismissed| {
+            let pid = dismissed.leash.pid();
+            let lives = living.iter().any(|process| process.pid == pid);
+            lives && dismissed.until > now
         });
-        let next = dismissed.iter().map(|(_, until)| *until - now).min();
-        living = wait(living, woken, next, &mut guardian);
+        let next = dismissed.iter().map(|process| process.until - now).min();
+        living = wait(living, woken, next);
     }
 }
 
 /// Waits until there is something to do; reaps the dead and returns the others.
-fn wait(
-    living: Vec<Living>,
-    woken: &OwnedFd,
-    at_most: Option<Duration>,
-    guardian: &mut Guardian,
-) -> Vec<Living> {
+fn wait(living: Vec<Living>, woken: &OwnedFd, at_most: Option<Duration>) -> Vec<Living> {
     let mut fds: Vec<_> = std::iter::once(woken.as_fd())
         .chain(living.iter().map(|process| process.pidfd.as_fd()))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
@@ -165,7 +205,6 @@ fn wait(
     let mut rest = Vec::with_capacity(living.len());
     for (process, dead) in living.into_iter().zip(dead) {
         if dead {
-            guardian.release(process.pid);
             // Unknown if somebody else in this program has reaped it, waiting for any child at all.
             let status = reap(process.pidfd.as_fd(), process.pid).unwrap_or(ExitStatus::Unknown);
             let _ = process.status.send(status);
@@ -176,7 +215,7 @@ fn wait(
     rest
 }
 
-fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
+pub(super) fn launch(mut command: Command) -> io::Result<(Spawned, Living)> {
     let mut child = std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn()?;
     // The child's ends of pipes and sockets live in the command: our copies would keep them open.
     drop(command);

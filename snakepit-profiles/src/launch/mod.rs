@@ -18,7 +18,7 @@ use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::boot::{self, BootError, Booting, LinkError, Recipe};
+use crate::boot::{self, BootError, Booting, LinkError, Recipe, Role, Ward};
 use crate::ceiling::Supply;
 use crate::cgroup::{self, Group};
 use crate::facts::Finding;
@@ -55,6 +55,7 @@ struct Progress {
 /// A process that is to become a worker.
 struct Embryo {
     leash: Leash,
+    ward: Ward,
     status: oneshot::Receiver<ExitStatus>,
     ours: Ours,
     parent: Option<Arc<dyn Parent>>,
@@ -190,6 +191,7 @@ impl Launcher {
             ForkError::Failed(error) => Failure::Error(error),
         })?;
         let embryo = Embryo {
+            ward: self.guard(&forked.leash).await?,
             leash: forked.leash,
             status: forked.status,
             ours,
@@ -217,11 +219,12 @@ impl Launcher {
         let label = cx.label();
         let (ours, theirs) =
             wires::wires(self.lanes.count).map_err(|error| cannot_connect(&label, error))?;
-        let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output, true).await?;
+        let Booting { mut link, process } = boot::start(&self.recipe, &theirs.output).await?;
         // Now, not by its HELLO: what the adapter imports until then is to count. One that cannot be moved is measured.
         let group = group(cx).filter(|group| group.join(process.leash.pid()).is_ok());
         let hello = self.hello(cx, None);
         let embryo = Embryo {
+            ward: self.guard(&process.leash).await?,
             leash: process.leash,
             status: process.status,
             ours,
@@ -250,6 +253,12 @@ impl Launcher {
         launched
     }
 
+    /// Has what a new process starts killed if this one dies.
+    async fn guard(&self, leash: &Leash) -> Result<Ward, LaunchError> {
+        let python = self.recipe.python.path(&self.recipe.env).await?;
+        Ok(Ward::new(python, leash.pid(), Role::Worker))
+    }
+
     /// Has a new process watched.
     fn watch(
         &self,
@@ -267,6 +276,7 @@ impl Launcher {
             supervise(supervise::Worker {
                 label: label.clone(),
                 leash: embryo.leash,
+                ward: embryo.ward,
                 status: embryo.status,
                 control,
                 output,

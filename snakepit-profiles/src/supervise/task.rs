@@ -21,6 +21,7 @@ use super::messages::{self, Hello};
 use super::output::Lines;
 use super::words::Words;
 use super::{Findings, Handle, LAST_WORD, Shared, Sink, Verdict};
+use crate::boot::Ward;
 use crate::cgroup::{self, Group};
 use crate::codec::Failure;
 use crate::frame::{Decoder, Frame, Kind, Link};
@@ -46,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) label: String,
     /// The process.
     pub(crate) leash: Leash,
+    /// What it starts, guarded until it is gone.
+    pub(crate) ward: Ward,
     /// Its exit status, once it has been reaped. Dropped when nobody will ever know.
     pub(crate) status: oneshot::Receiver<ExitStatus>,
     /// Its control connection.
@@ -83,6 +86,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
     let Worker {
         label,
         leash,
+        ward,
         status,
         control,
         output,
@@ -125,6 +129,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         sink,
         findings,
         parent,
+        _ward: ward,
         handle: handle.clone(),
     };
     tokio::spawn(task.run());
@@ -144,6 +149,7 @@ struct Task {
     sink: Sink,
     findings: Findings,
     parent: Option<Arc<dyn Parent>>,
+    _ward: Ward,
 }
 
 impl Task {

@@ -14,7 +14,9 @@ use tokio::time::{Instant, timeout};
 
 use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
-use crate::boot::{self, BootError, BootLink, Booting, LinkError, Message, Recipe, Spawned};
+use crate::boot::{
+    self, BootError, BootLink, Booting, LinkError, Message, Recipe, Role, Spawned, Ward,
+};
 use crate::frame::Kind;
 use crate::leash::Leash;
 use crate::wires;
@@ -93,28 +95,27 @@ struct Task {
 /// The zygote's process. Once it serves it is ended kindly when dropped: it sees the end of its link and takes its
 /// children, and what they started, along. Before that it has none and may be busy for long, so it is killed.
 struct Process {
-    spawned: Option<Spawned>,
+    /// There until dropped.
+    spawned: Option<(Spawned, Ward)>,
     serves: bool,
 }
 
 impl Process {
     fn status(&mut self) -> &mut oneshot::Receiver<ExitStatus> {
-        &mut self.spawned.as_mut().expect("there until dropped").status
+        let (spawned, _) = self.spawned.as_mut().expect("there until dropped");
+        &mut spawned.status
     }
 
     fn kill(&self) {
-        self.spawned
-            .as_ref()
-            .expect("there until dropped")
-            .leash
-            .kill();
+        let (spawned, _) = self.spawned.as_ref().expect("there until dropped");
+        spawned.leash.kill();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         match self.spawned.take() {
-            Some(spawned) if self.serves => boot::dismiss(spawned.leash),
+            Some((spawned, ward)) if self.serves => boot::dismiss(spawned.leash, ward),
             killed => drop(killed),
         }
     }
@@ -124,11 +125,13 @@ impl Task {
     async fn start(recipe: &Recipe) -> Result<Self, LaunchError> {
         let cannot = |error: io::Error| boot::cannot_start("zygote", error);
         let (ours, theirs) = wires::output().map_err(cannot)?;
-        let Booting { link, process } = boot::start(recipe, &theirs, false).await?;
+        let Booting { link, process } = boot::start(recipe, &theirs).await?;
+        let python = recipe.python.path(&recipe.env).await?;
+        let ward = Ward::new(python, process.leash.pid(), Role::Zygote);
         Ok(Self {
             link,
             process: Process {
-                spawned: Some(process),
+                spawned: Some((process, ward)),
                 serves: false,
             },
             output: Output::new(ours).map_err(cannot)?,

@@ -13,7 +13,7 @@ use snakepit_core::event::{Event, EventKind};
 use snakepit_core::{Args, Pool, WorkerProfile};
 use snakepit_profiles::SpawnMode;
 
-use crate::support::{LANE, Pit, eventually, kill, wait_for};
+use crate::support::{LANE, Pit, children, eventually, kill, stop, wait_for};
 
 /// This test program, running one ignored test of its own.
 fn alone(test: &str) -> Command {
@@ -96,25 +96,65 @@ async fn no_process_holds_a_connection_of_another() {
     );
 }
 
+/// Kills a host of busy workers after something else went wrong, and sees nothing left.
+fn the_death_of_a_host(mode: &str, trouble: impl FnOnce(&Pit, u32)) {
+    let pit = Pit::new();
+    let mut host = alone("host::a_host_with_busy_workers")
+        .env("HOST_MODE", mode)
+        .env("HOST_MARK", pit.mark().1)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    assert!(
+        lines.map(Result::unwrap).any(|line| line == "busy"),
+        "the host ended by itself"
+    );
+    assert!(pit.processes().len() >= 3, "{:?}", pit.processes());
+    trouble(&pit, host.id());
+    kill(host.id());
+    host.wait().unwrap();
+    pit.assert_empty_blocking();
+}
+
+/// The processes that watch over the workers of a host: its children that are neither workers nor zygotes.
+fn guardians(pit: &Pit, host: u32) -> Vec<u32> {
+    let known = pit.processes();
+    let mut children = children(host);
+    children.retain(|pid| !known.contains(pid));
+    children
+}
+
 #[test]
 fn the_death_of_the_host_is_the_end_of_its_workers() {
     for mode in ["zygote", "exec"] {
-        let pit = Pit::new();
-        let mut host = alone("host::a_host_with_busy_workers")
-            .env("HOST_MODE", mode)
-            .env("HOST_MARK", pit.mark().1)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(host.stdout.take().unwrap()).lines();
-        assert!(
-            lines.map(Result::unwrap).any(|line| line == "busy"),
-            "the host ended by itself"
-        );
-        assert!(pit.processes().len() >= 3, "{:?}", pit.processes());
-        kill(host.id());
-        host.wait().unwrap();
-        pit.assert_empty_blocking();
+        the_death_of_a_host(mode, |_, _| {});
+    }
+}
+
+#[test]
+fn a_stopped_zygote_does_not_outlive_its_host() {
+    the_death_of_a_host("zygote", |pit, host| {
+        let mut zygotes = children(host);
+        zygotes.retain(|pid| pit.processes().contains(pid));
+        assert_eq!(zygotes.len(), 1);
+        stop(zygotes[0]);
+    });
+}
+
+#[test]
+fn a_guardian_that_is_killed_is_replaced() {
+    for mode in ["zygote", "exec"] {
+        the_death_of_a_host(mode, |pit, host| {
+            let seen = || format!("guardians: {:?}", guardians(pit, host));
+            wait_for(|| guardians(pit, host).len() == 1, seen);
+            let first = guardians(pit, host)[0];
+            kill(first);
+            wait_for(
+                || matches!(guardians(pit, host)[..], [pid] if pid != first),
+                seen,
+            );
+        });
     }
 }
 

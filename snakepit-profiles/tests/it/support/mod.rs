@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
 use snakepit_core::event::LogLine;
 use snakepit_core::{
     Args, Call, CallError, CallId, LaneId, LaunchContext, LaunchError, Launched, Reply, Value,
@@ -160,18 +161,15 @@ impl Pit {
                     .any(|window| window == needle.as_bytes())
             })
         };
-        let entries = fs::read_dir("/proc").unwrap();
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        numbers.filter(marked).collect()
+        numbers().filter(marked).collect()
     }
 
     /// The processes of this test that are children of this one.
     pub(crate) fn children(&self) -> Vec<u32> {
-        let own = Some(std::process::id());
-        self.processes()
-            .into_iter()
-            .filter(|&pid| parent(pid) == own)
-            .collect()
+        let mut children = children(std::process::id());
+        let marked = self.processes();
+        children.retain(|pid| marked.contains(pid));
+        children
     }
 
     /// How many processes of this test are not children of this one: what a zygote forked, and what that started.
@@ -237,11 +235,28 @@ pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
 
 /// Kills a process by its number, as a stranger would.
 pub(crate) fn kill(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .unwrap();
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    signal(pid, Signal::KILL);
+}
+
+/// Stops a process by its number, as a stranger would.
+pub(crate) fn stop(pid: u32) {
+    signal(pid, Signal::STOP);
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    let _ = kill_process(pid, signal);
+}
+
+/// The children a process has, zombies included.
+pub(crate) fn children(of: u32) -> Vec<u32> {
+    numbers().filter(|&pid| parent(pid) == Some(of)).collect()
+}
+
+/// The numbers of all processes.
+fn numbers() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn state(pid: u32) -> Option<char> {
@@ -256,11 +271,9 @@ fn parent(pid: u32) -> Option<u32> {
 
 /// Dead children of this process that nobody has reaped for a while: the reaper needs a moment.
 fn zombies() -> BTreeSet<u32> {
-    let entries = fs::read_dir("/proc").unwrap();
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    numbers
-        .filter(|&pid| parent(pid) == Some(std::process::id()) && state(pid) == Some('Z'))
-        .collect()
+    let mut zombies = children(std::process::id());
+    zombies.retain(|&pid| state(pid) == Some('Z'));
+    zombies.into_iter().collect()
 }
 
 /// The path of an adapter of the tests.
