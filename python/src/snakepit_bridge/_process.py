@@ -74,8 +74,8 @@ def open_pidfd(pid: int) -> int | None:
 def lead_session() -> None:
     """Become the leader of a session, which what is forked from here will share.
 
-    The scheduler divides the processor among sessions (`sched_autogroup`). Were each worker one of its own, a hundred busy
-    ones would leave their host a hundredth, and one that is killed would take a fifth of a second to die.
+    The scheduler divides the processor among sessions (`sched_autogroup`). Had each worker one of its own, a hundred
+    busy ones would leave their host a hundredth, and a host that is killed would take a fifth of a second to die.
     """
     try:
         # Whoever leads a group cannot lead a session before it is a member of another group.
