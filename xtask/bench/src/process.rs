@@ -1,5 +1,7 @@
 //! What `/proc` tells about workers, and the signal no process survives.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use snakepit_core::Pool;
@@ -67,6 +69,22 @@ pub(crate) fn tree(workers: &[u32]) -> Result<Vec<u32>> {
 /// Memory of this process that is in use, in bytes.
 pub(crate) fn resident() -> Result<u64> {
     Ok(field("/proc/self/status", "VmRSS:")? * 1024)
+}
+
+/// Processor time that the threads of this process with such a name have used.
+pub(crate) fn thread_time(name: &str) -> Result<Duration> {
+    let mut all = Duration::ZERO;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        // It may end meanwhile.
+        let read = |file| std::fs::read_to_string(thread.join(file)).unwrap_or_default();
+        if read("comm").trim_end() == name {
+            let stat = read("schedstat");
+            let time = stat.split(' ').next().unwrap_or_default();
+            all += Duration::from_nanos(time.parse().unwrap_or_default());
+        }
+    }
+    Ok(all)
 }
 
 /// How many files this process has open.
