@@ -152,6 +152,15 @@ async fn launches_that_fail_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_call_without_workers_may_try_later_if_launches_are_tried_again() {
+    let profile = FakeProfile::new().script(vec![FakeLaunch::Fail; 100]);
+    let pool = builder(&profile).queue_timeout(SHORT).launch();
+    until(|| profile.launches() > 1).await;
+    let error = failed(pool.call::<u8>("echo", 1).await, "pool.unavailable");
+    assert_eq!(error.retry(), Retry::Later);
+}
+
+#[tokio::test]
 async fn a_launch_that_fails_for_good_ends_the_attempt() {
     let profile = FakeProfile::new().script([FakeLaunch::FailForGood]);
     let error = builder(&profile)
@@ -165,6 +174,7 @@ async fn a_launch_that_fails_for_good_ends_the_attempt() {
     let pool = builder(&profile).launch();
     let error = failed(pool.call::<u8>("echo", 1).await, "pool.unavailable");
     assert!(error.to_string().contains("the script says so"), "{error}");
+    assert_eq!(error.retry(), Retry::Never);
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ impl Rejection {
             Self::QueueFull { .. } | Self::SessionBusy { .. } | Self::BreakerOpen { .. } => {
                 Retry::Later
             }
+            // The pool goes on trying to start workers.
+            Self::Unavailable { cause } if !cause.is_permanent() => Retry::Later,
             Self::Draining | Self::Closed | Self::Unavailable { .. } => Retry::Never,
         }
     }
