@@ -2,14 +2,13 @@
 
 from ._api import (
     BaseAdapter,
-    CallContext,
     Cancelled,
     cancelled,
     check_cancelled,
-    current_call,
     deadline,
     tool,
 )
+from ._context import CallContext, context, current_call
 from ._duck import RawArray
 
 __version__ = "0.1.0"
@@ -22,6 +21,7 @@ __all__ = [
     "__version__",
     "cancelled",
     "check_cancelled",
+    "context",
     "current_call",
     "deadline",
     "tool",

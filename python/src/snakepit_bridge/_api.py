@@ -1,9 +1,8 @@
-"""What adapter authors use: `BaseAdapter`, `tool`, `current_call`; must not know frames or connections."""
+"""What adapter authors use: `BaseAdapter`, `tool`, `cancelled`; must not know frames or connections."""
 
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any, Callable, Mapping, NamedTuple, TypeVar, overload
 
 _get_ident = threading.get_ident
@@ -88,39 +87,6 @@ class BaseAdapter:
         """Release what `initialize` took, when the worker stops in good order. May be `async`."""
 
 
-class CallContext:
-    """The call in progress, as its caller described it."""
-
-    __slots__ = ("_requested", "command", "deadline", "id", "session", "traceparent")
-
-    def __init__(
-        self,
-        ident: int,
-        command: str,
-        deadline: int | None,
-        context: Mapping[str, Any],
-        requested: Callable[[int], bool],
-    ) -> None:
-        self.id = ident
-        self.command = command
-        self.session: str | None = context.get("session")
-        self.traceparent: str | None = context.get("traceparent")
-        self.deadline: float | None = None if deadline is None else deadline / 1e9
-        self._requested = requested
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the caller no longer wants the answer of this call, as `cancelled()`. From any thread."""
-        return self._requested(self.id)
-
-    def remaining(self) -> float | None:
-        """Seconds until the deadline, negative when it has passed, None without one."""
-        return None if self.deadline is None else self.deadline - time.monotonic()
-
-    def __repr__(self) -> str:
-        return "CallContext(id=%d, command=%r, session=%r)" % (self.id, self.command, self.session)
-
-
 class Lanes:
     """Which thread serves which lane; the one place where user threads meet the runtime."""
 
@@ -174,13 +140,3 @@ def deadline() -> float | None:
     lane = LANES.sole or LANES.by_thread.get(_get_ident())
     nanoseconds = None if lane is None else lane.deadline
     return None if nanoseconds is None else nanoseconds / 1e9
-
-
-def current_call() -> CallContext | None:
-    """The call this thread is working for, or None outside of one.
-
-    Where an interpreter serves one lane only, on its main thread or because each lane has its own interpreter, that is
-    the call in progress, from whichever thread one asks.
-    """
-    lane = LANES.here()
-    return None if lane is None else lane.current_call()

@@ -9,8 +9,9 @@ from typing import Any, Callable, Mapping, Sequence
 
 from . import _output
 from ._answers import Answers, cancelled, expired, unknown
-from ._api import CallContext, Cancelled
+from ._api import Cancelled
 from ._cancel import BEFORE_START, Gate
+from ._context import CallContext
 from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
 from ._frames import Connection
@@ -74,7 +75,7 @@ class Lane:
             return None
         current = self._current
         if current is None or current.id != ident:
-            current = CallContext(ident, self._command, self._deadline, self._context, self.gate.is_cancelled)
+            current = CallContext(ident, self._command, self._deadline, self._context, self)
             self._current = current
         return current
 
