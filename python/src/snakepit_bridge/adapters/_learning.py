@@ -81,16 +81,15 @@ def training(features: Rows, labels: Sequence[int], epochs: int, rate: float) ->
 
 
 def cross_validated(features: Rows, labels: Sequence[int], folds: int, epochs: int) -> list[float]:
-    """The share of right answers on each fold, by a model trained on all others. Raises `ValueError` below two folds."""
+    """The share of right answers on each fold, by a model trained on all others. Raises `ValueError` below 2 folds."""
     if folds < 2:
         raise ValueError("cross-validation takes at least 2 folds, not %d" % folds)
     shares = []
     for fold in range(folds):
         rest = [place for place in range(len(features)) if place // 2 % folds != fold]
         held = [place for place in range(len(features)) if place // 2 % folds == fold]
-        model: Model = []
-        for _, _, model in training([features[at] for at in rest], [labels[at] for at in rest], epochs, 0.5):
-            pass
+        steps = training([features[at] for at in rest], [labels[at] for at in rest], epochs, 0.5)
+        model = [step[2] for step in steps][-1]
         right = sum((probability(model, features[at]) > 0.5) == bool(labels[at]) for at in held)
         shares.append(right / len(held))
     return shares

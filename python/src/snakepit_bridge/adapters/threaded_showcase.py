@@ -25,9 +25,10 @@ def journal() -> dict[str, Any]:
 class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     """The three patterns of docs/guides/thread-safe-adapters.md, in use."""
 
-    @tool(description="the prime factors of a number, by shared data")
+    @tool
     @thread_safe_method
     def compute_intensive(self, number: int) -> list[int]:
+        """The prime factors of a number, by shared data."""
         factors = []
         for prime in primes():
             while number % prime == 0:
@@ -35,33 +36,38 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
                 number //= prime
         return [*factors, number] if number > 1 else factors
 
-    @tool(description="the product of two matrices")
+    @tool
     @thread_safe_method
     def matrix_multiply(self, one: list[list[float]], other: list[list[float]]) -> list[list[float]]:
+        """The product of two matrices."""
         columns = list(zip(*other))
         return [[sum(map(float.__mul__, map(float, row), map(float, column))) for column in columns] for row in one]
 
-    @tool(description="the digests of texts; each is computed once for all lanes")
+    @tool
     @thread_safe_method
     def batch_process(self, texts: list[str]) -> list[str]:
+        """The digests of texts; each is computed once for all lanes."""
         seen = self.get_thread_local("seen", 0)
         self.set_thread_local("seen", seen + len(texts))
         return [self._digest(text) for text in texts]
 
-    @tool(description="the latest texts that were new, of all lanes")
+    @tool
     def get_history(self, count: int = 10) -> list[str]:
+        """The latest texts that were new, of all lanes."""
         with self.acquire_lock():
             return list(journal()["history"][-count:])
 
-    @tool(description="forget all digests")
+    @tool
     def clear_caches(self) -> int:
+        """Forget all digests."""
         with self.acquire_lock():
             forgotten = len(journal()["digests"])
             journal()["digests"].clear()
         return forgotten
 
-    @tool(description="what this lane has done, and how many digests all lanes share")
+    @tool
     def get_adapter_stats(self) -> dict[str, Any]:
+        """What this lane has done, and how many digests all lanes share."""
         with self.acquire_lock():
             digests = len(journal()["digests"])
         return {"shared_digests": digests, "texts_of_this_lane": self.get_thread_local("seen", 0), **self.get_stats()}
