@@ -141,8 +141,6 @@ def test_output_at_import_is_plain_and_not_repeated(boot: Start) -> None:
 def test_a_signal_handler_that_prints_does_not_wait_for_its_own_thread(
     step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
     ours, theirs = socket.socketpair()
     sender = _sender.Sender(ours)
     steps = itertools.count()
