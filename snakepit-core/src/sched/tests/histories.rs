@@ -104,10 +104,11 @@ fn feed(bench: &mut Bench, model: &mut Model, input: Input) {
     if matches!(input, Input::Reload) && bench.sched.phase == Phase::Open {
         model.reloaded();
     }
-    let before = model.serving();
+    let before = model.serving().min(bench.sched.target());
     let actions = bench.on(input);
     model.apply(&actions);
     model.check(&bench.sched, ticked);
+    // What a pool that has just grown lacks, it never had.
     let floor = before.min(bench.sched.target());
     assert!(loses || model.serving() >= floor, "capacity was taken away");
 }
@@ -121,12 +122,12 @@ fn arrive(bench: &mut Bench, model: &mut Model, priority: u8, session: Option<(u
         Affinity::StrictFailFast,
     ];
     let session = session.map(|(name, mode)| (names[usize::from(name)], modes[usize::from(mode)]));
-    let bound = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
+    let strict = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
     let (call, actions) = bench.arrive_with(priority, session);
     let since = bench.now;
     let waiter = Waiter {
         priority,
-        bound,
+        strict,
         since,
     };
     model.waiting.insert(call, waiter);
