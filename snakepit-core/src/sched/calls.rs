@@ -184,6 +184,9 @@ impl Scheduler {
             let home = home.unwrap_or(worker);
             if self.workers.is_open(home) {
                 self.grant(call, waiting.session.as_ref(), home, now, out);
+            } else if let Some((_, Affinity::StrictFailFast)) = waiting.session {
+                let why = Refusal::SessionBusy;
+                out.push(Action::Reject { call, why });
             } else {
                 self.queue.push(call, waiting, Some(home));
             }
