@@ -12,7 +12,7 @@ impl Scheduler {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.breaker.tick(now) {
+        if self.breaker.tick(self.wants_launch(), now) {
             out.push(Action::Breaker(self.breaker.state()));
         }
         self.end_quarantines(now, out);

@@ -233,6 +233,9 @@ impl Model {
             || state != Closed
             || self.now >= self.breaker_since + self.settings.restart_window;
         assert!(mended, "it closed before the trial was over");
+        let workers = self.serving() + self.workers(WorkerState::Launching).len();
+        let tried = self.trial.is_some() || self.gave_up || workers >= self.target;
+        assert!(tried || state != Closed, "it closed before the trial began");
         self.breaker = state;
         self.breaker_since = self.now;
         self.trial = None;
@@ -326,11 +329,17 @@ impl Model {
                 assert_eq!(self.free_lanes(worker), 0, "{call} waits for {worker}");
                 continue;
             }
-            let free = self.states.keys().any(|worker| self.free_lanes(*worker) > 0);
+            let free = self
+                .states
+                .keys()
+                .any(|worker| self.free_lanes(*worker) > 0);
             assert!(!free, "{call} waits beside a free lane");
             let due = waiter.since + self.settings.scale_up_after;
             let looks = sched.wake_at().is_some_and(|at| at <= due);
-            assert!(!may_grow || looks, "{call} waits and the pool does not grow");
+            assert!(
+                !may_grow || looks,
+                "{call} waits and the pool does not grow"
+            );
         }
     }
 

@@ -258,3 +258,32 @@ fn workers_we_end_do_not_count() {
         assert_eq!(breaks(&bench.on(Input::Exited(worker))), []);
     }
 }
+
+#[test]
+fn it_does_not_close_while_the_launch_of_a_trial_is_held_back() {
+    let restart_window = Duration::from_secs(1);
+    let mut bench = Bench::with(PoolSettings {
+        size: 6,
+        restart_budget: Some(6),
+        restart_window,
+        ..PoolSettings::default()
+    });
+    // Launches that failed one after the other: the next one is a long way off.
+    let permanent = false;
+    for _ in 0..6 {
+        let worker = *bench.with_state(WorkerState::Launching).last().unwrap();
+        bench.on(Input::LaunchFailed { worker, permanent });
+        bench.wake();
+    }
+    bench.finish_launches(1);
+    let mut actions = Vec::new();
+    for worker in bench.with_state(WorkerState::Ready) {
+        actions.extend(bench.on(Input::Exited(worker)));
+    }
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+    let held = bench.sched.next_launch().unwrap() - bench.now;
+    assert!(held > 3 * restart_window, "{held:?}");
+    let actions = bench.pass(held);
+    assert_eq!(breaks(&actions), [BreakerState::HalfOpen]);
+    assert_eq!(launches(&actions), 1, "one is tried");
+}
