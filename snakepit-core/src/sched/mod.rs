@@ -14,6 +14,7 @@ mod driver;
 mod ends;
 mod jitter;
 mod queue;
+mod rounds;
 mod scale;
 mod sessions;
 mod settle;
@@ -42,6 +43,7 @@ use workers::Workers;
 
 #[cfg(feature = "test-util")]
 pub use driver::SchedulerDriver;
+pub(crate) use rounds::Rounds;
 pub(crate) use state::WorkerState;
 pub(crate) use workers::WorkerStatus;
 
@@ -313,9 +315,14 @@ impl Scheduler {
         self.backoff.gave_up()
     }
 
-    /// Launches that failed, with a cause, since one last worked.
+    /// Rounds of launches that failed, with a cause, since one last worked.
     pub(crate) fn launch_failures(&self) -> u32 {
         self.backoff.launch_failures()
+    }
+
+    /// The worker that was launched last; the id before the first one if there was none.
+    pub(crate) fn youngest(&self) -> WorkerId {
+        WorkerId::new(self.next_worker - 1)
     }
 
     /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.
