@@ -130,7 +130,11 @@ fn a_call_that_waited_for_a_worker_that_leaves_takes_a_lane_of_the_one_that_came
 fn so_does_one_that_waited_when_the_sessions_time_was_over() {
     let (mut bench, old) = insisted_on(elastic(1, 1));
     bench.finish_launches(1);
-    bench.pass(PoolSettings::default().session_drain - Duration::from_secs(1));
+    bench.pass(
+        PoolSettings::default()
+            .session_drain
+            .saturating_sub(Duration::from_secs(1)),
+    );
     let (waiting, actions) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
     assert_eq!(actions, [], "it waits beside a free lane");
     let actions = bench.pass(Duration::from_secs(1));
@@ -142,7 +146,11 @@ fn so_does_one_that_waited_when_the_sessions_time_was_over() {
 fn a_call_left_behind_by_its_worker_makes_the_pool_grow() {
     let (mut bench, old) = insisted_on(elastic(1, 2));
     bench.finish_launches(1);
-    bench.pass(PoolSettings::default().session_drain - Duration::from_secs(1));
+    bench.pass(
+        PoolSettings::default()
+            .session_drain
+            .saturating_sub(Duration::from_secs(1)),
+    );
     bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
     assert_eq!(granted(&bench.arrive().1).len(), 1, "the other lane");
     assert_eq!(bench.sched.target(), 1);
