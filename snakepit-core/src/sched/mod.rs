@@ -90,12 +90,15 @@ pub(crate) enum Input {
     /// A caller wants a lane.
     Arrived(Arrival),
     /// A caller left while waiting. If its grant is on the way already, nothing happens: the lease it never sees comes
-    /// back as [`Finished`](Self::Finished).
+    /// back as [`Returned`](Self::Returned).
     Withdrawn(CallId),
     /// A caller left while its call was running.
     Abandoned(CallId),
     /// A granted call is over and its lane is free.
     Finished(CallId),
+    /// The lane of a granted call is free, and that says nothing good of its worker: the call never ran, or its worker
+    /// cannot be trusted, or is gone.
+    Returned(CallId),
     /// An abandoned call let go of its lane, or never will.
     Quiesced(CallId, Quiesced),
     /// A worker is ready.

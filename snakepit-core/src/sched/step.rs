@@ -19,6 +19,7 @@ impl Scheduler {
             Input::Finished(call) | Input::Quiesced(call, Quiesced::Clean) => {
                 self.finished(call, now, out);
             }
+            Input::Returned(call) => drop(self.returned(call, now, out)),
             Input::Quiesced(call, Quiesced::Stuck) => self.stuck(call, now, out),
             Input::Launched { worker, lanes } => self.launched(worker, lanes, now, out),
             Input::LaunchFailed { worker, permanent } => {

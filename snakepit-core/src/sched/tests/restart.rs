@@ -286,3 +286,35 @@ fn it_does_not_close_while_the_launch_of_a_trial_is_held_back() {
     assert_eq!(breaks(&actions), [BreakerState::HalfOpen]);
     assert_eq!(launches(&actions), 1, "one is tried");
 }
+
+#[test]
+fn a_lane_that_comes_back_unused_does_not_end_the_trial() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    let (unused, _) = bench.arrive();
+    let (next, _) = bench.arrive();
+    assert_eq!(granted(&bench.on(Input::Returned(unused))), [next]);
+    assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
+    let trial = bench.with_state(WorkerState::Ready)[0];
+    assert_eq!(bench.sched.worker(trial).unwrap().served, 0);
+    let killed = RetireReason::Killed("rss".into());
+    let actions = bench.on(Input::Condemn(trial, killed));
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+}
+
+#[test]
+fn a_call_of_a_condemned_trial_does_not_end_the_trial() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    let (call, _) = bench.arrive();
+    let trial = bench.worker_of(call).unwrap();
+    bench.on(Input::Condemn(trial, RetireReason::Protocol));
+    assert_eq!(bench.on(Input::Returned(call)), []);
+    assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
+    let actions = bench.on(Input::Exited(trial));
+    assert_eq!(launches(&actions), 1, "another one is tried");
+}

@@ -286,3 +286,16 @@ fn workers_that_die_young_together_are_one_accident() {
     let delay = bench.sched.next_launch().unwrap() - bench.now;
     assert!(delay <= 2 * Duration::from_millis(120), "{delay:?}");
 }
+
+#[test]
+fn a_lane_that_comes_back_unused_does_not_end_the_back_off() {
+    let mut bench = Bench::new(2, 10);
+    let worker = bench.with_state(WorkerState::Launching)[0];
+    let permanent = false;
+    bench.on(Input::LaunchFailed { worker, permanent });
+    bench.now += Duration::from_millis(1);
+    bench.finish_launches(1);
+    let (unused, _) = bench.arrive();
+    assert_eq!(bench.on(Input::Returned(unused)), []);
+    assert_eq!(bench.sched.launch_failures(), 1);
+}
