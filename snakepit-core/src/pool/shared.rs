@@ -154,7 +154,6 @@ impl Shared {
         let mut effects = Vec::new();
         let outcome = {
             let mut state = self.state.lock();
-            state.retries.earn();
             state.calls.insert(call, control);
             self.turn(&mut state, Input::Arrived(arrival), &mut effects);
             let own = effects
@@ -284,6 +283,9 @@ impl Shared {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
                 };
+                if state.calls.get(&call).is_some_and(|call| call.grant()) {
+                    state.retries.earn();
+                }
                 let lease = Lease::new(Arc::clone(self), member, lane, call);
                 return effects.push(answer(state, call, Ok(lease)));
             }

@@ -184,3 +184,37 @@ async fn a_lease_that_was_not_used_or_whose_worker_is_condemned_is_no_finished_c
     lease(shared).fail(error);
     assert_eq!(look(), (0, 0));
 }
+
+#[tokio::test]
+async fn neither_retries_nor_refused_calls_pay_for_retries() {
+    let profile = FakeProfile::new();
+    let pool = started(&profile, 1).await;
+    let shared = &pool.shared;
+    while shared.state.lock().retries.spend() {}
+    let echo = async || assert_eq!(pool.call::<u8>("echo", 1).await.expect("a call"), 1);
+    let die = async || {
+        let die = pool.request("die", ()).idempotent(true).call::<()>().await;
+        die.expect_err("it dies").code()
+    };
+    for _ in 0..4 {
+        echo().await;
+    }
+    assert_eq!(die().await, "call.poisoned", "five calls pay for a retry");
+    for _ in 0..3 {
+        echo().await;
+    }
+    assert_eq!(die().await, "call.worker_lost", "four do not");
+
+    let running = tokio::spawn(pool.request("sleep", 600.0).call::<()>());
+    until(shared, |state| state.sched.running() == 1).await;
+    for _ in 0..5 {
+        let refused = pool.request("echo", 1).queue_timeout(Duration::ZERO);
+        let refused = refused.call::<u8>().await.expect_err("no lane is free");
+        assert_eq!(refused.code(), "call.queue_timeout");
+    }
+    let mut state = shared.state.lock();
+    assert!(state.retries.spend(), "the fifth granted call pays");
+    assert!(!state.retries.spend());
+    drop(state);
+    running.abort();
+}
