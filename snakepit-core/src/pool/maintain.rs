@@ -11,7 +11,7 @@ use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::{EventKind, LogLine};
 use crate::ids::WorkerId;
 use crate::notice::Notice;
-use crate::sched::{Input, WorkerState};
+use crate::sched::{Input, Rounds, WorkerState};
 use crate::usage::Usage;
 use crate::worker::{LaunchContext, Launched, Worker};
 
@@ -202,7 +202,7 @@ fn introduce(
         // The scheduler may have dropped this worker while it was being launched.
         state.sched.worker(worker)?;
         wanted = true;
-        state.failing = 0;
+        state.failing = Rounds::default();
         let record = Record::new(member.ready_at, boot);
         state.members.insert(worker, (Arc::clone(member), record));
         let hello = Arc::clone(&member.hello);
@@ -255,7 +255,7 @@ pub(super) fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: Laun
         }
         state.last_failure = Some(Arc::clone(&error));
         state.failures += 1;
-        state.failing = state.failing.saturating_add(1);
+        state.failing.count(worker, state.sched.youngest());
         state.tasks.remove(&worker);
         (Some(Input::LaunchFailed { worker, permanent }), None)
     });

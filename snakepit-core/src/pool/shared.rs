@@ -23,7 +23,7 @@ use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink};
 use crate::ids::{CallId, NumberMap, PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::{Action, Arrival, Input, Refusal, Scheduler, WorkerState};
+use crate::sched::{Action, Arrival, Input, Refusal, Rounds, Scheduler, WorkerState};
 use crate::worker::WorkerProfile;
 
 /// What a waiting caller is told.
@@ -53,8 +53,8 @@ pub(super) struct State {
     pub(super) last_failure: Option<Arc<LaunchError>>,
     /// Launches that failed, in all.
     pub(super) failures: u64,
-    /// Launches that failed since one last worked.
-    pub(super) failing: u32,
+    /// Rounds of launches that failed since one last worked.
+    pub(super) failing: Rounds,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
     /// Ready workers that should have given a sign and have not.
@@ -110,7 +110,7 @@ impl Shared {
             tolls: Tolls::default(),
             last_failure: None,
             failures: 0,
-            failing: 0,
+            failing: Rounds::default(),
             last_exit: None,
             silent: 0,
             guards: policies.guards(),
@@ -154,7 +154,6 @@ impl Shared {
         let mut effects = Vec::new();
         let outcome = {
             let mut state = self.state.lock();
-            state.retries.earn();
             state.calls.insert(call, control);
             self.turn(&mut state, Input::Arrived(arrival), &mut effects);
             let own = effects
@@ -284,6 +283,9 @@ impl Shared {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
                 };
+                if state.calls.get(&call).is_some_and(|call| call.grant()) {
+                    state.retries.earn();
+                }
                 let lease = Lease::new(Arc::clone(self), member, lane, call);
                 return effects.push(answer(state, call, Ok(lease)));
             }
