@@ -6,6 +6,7 @@ mod events;
 mod faults;
 mod health;
 mod interleavings;
+mod measuring;
 mod odd;
 mod owner;
 mod policies;
