@@ -337,14 +337,26 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(code) = self.left {
             let call = self.call;
-            // Dropped without the lock: dropping a sender wakes whoever waits for it.
-            let mut _waiter = None;
-            self.shared.step_with(Input::Withdrawn(call), |state| {
-                _waiter = state.waiters.remove(&call);
-                state.calls.remove(&call);
-                Some(EventKind::CallRejected { call, code })
-            });
+            let event = EventKind::CallRejected { call, code };
+            self.shared.withdraw(call, Some(event));
         }
+    }
+}
+
+impl Shared {
+    /// Takes a call that waits out of the queue.
+    pub(super) fn withdraw(self: &Arc<Self>, call: CallId, event: Option<EventKind>) {
+        // Dropped without the lock: dropping a sender wakes whoever waits for it.
+        let mut waiter = None;
+        self.step_with(Input::Withdrawn(call), |state| {
+            waiter = state.waiters.remove(&call);
+            // One that has got its lane meanwhile is known until that is given back.
+            if waiter.is_some() {
+                state.calls.remove(&call);
+            }
+            event
+        });
+        drop(waiter);
     }
 }
 
