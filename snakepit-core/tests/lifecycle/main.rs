@@ -11,4 +11,5 @@ mod odd;
 mod owner;
 mod policies;
 mod reports;
+mod retries;
 mod support;
