@@ -12,4 +12,5 @@ mod owner;
 mod policies;
 mod reports;
 mod retries;
+mod streams;
 mod support;
