@@ -14,6 +14,7 @@ mod control;
 mod drain;
 mod effects;
 mod errors;
+mod foreign;
 mod guard;
 mod health;
 mod lease;
