@@ -56,7 +56,7 @@ def checks_of(signature: inspect.Signature, kinds: Mapping[str, Kind]) -> Checks
 
 
 def checked(function: Callable[..., Any], checks: Checks) -> Callable[..., Any]:
-    """The function, behind checks of its arguments, which raise `BadArguments`. Their number is for the call to judge."""
+    """The function, behind checks of its arguments, which raise `BadArguments`. How many there are, the call judges."""
     # Copies: counting references to what the lanes of a free-threaded interpreter share costs more than the checks.
     places = tuple(_copied(slot) for slot in checks.places)
     names = {name: _copied(slot) for name, slot in checks.names.items()}

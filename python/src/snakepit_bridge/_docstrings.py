@@ -1,7 +1,7 @@
 """What a docstring says of each parameter, whichever of the usual styles it is in; must not know signatures.
 
-Read are Google's (`Args:`), NumPy's (`Parameters` underlined) and Sphinx's fields (`:param name:`). A docstring is prose:
-what does not look like any of these says nothing, and is no error.
+Read are Google's (`Args:`), NumPy's (`Parameters` underlined) and Sphinx's fields (`:param name:`). A docstring is
+prose: what does not look like any of these says nothing, and is no error.
 """
 
 from __future__ import annotations

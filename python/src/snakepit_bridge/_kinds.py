@@ -140,22 +140,33 @@ class Kinds:
         known = self._records.get(cls)
         if known is not None:
             return known
-        name = cls.__name__
-        while name in self.definitions:
-            name += "_"
-        self.definitions[name] = {}
+        if _is_model(cls):
+            schema = record.model_schema(cls, self.definitions)
+            name = self._define(cls.__name__, schema)
+            self._records[cls] = Kind(with_article(cls.__name__), record.model(cls), {"$ref": "#/$defs/" + name})
+            return self._records[cls]
+        name = self._define(cls.__name__, {"$comment": "%s.%s" % (cls.__module__, cls.__qualname__)})
         later: list[Any] = []  # a record may contain itself: its check is not there yet
         kind = Kind(with_article(name), lambda value: later[0](value), {"$ref": "#/$defs/" + name})
         self._records[cls] = kind
-        check, schema = self._described(cls)
+        try:
+            check, schema = self._described(cls)
+        except Exception:
+            self.definitions[name], self._records[cls] = {}, ANYTHING
+            return ANYTHING
         later.append(check)
         self.definitions[name] = schema
         self._records[cls] = kind = kind._replace(check=check)
         return kind
 
+    def _define(self, name: str, schema: Schema) -> str:
+        """Under which name the schema is found: one model may have defined another already."""
+        while self.definitions.get(name, schema) != schema:
+            name += "_"
+        self.definitions[name] = schema
+        return name
+
     def _described(self, cls: Any) -> tuple[Any, Schema]:
-        if _is_model(cls):
-            return record.model(cls), record.model_schema(cls, self.definitions)
         annotations, scope = of_class(cls)
 
         def field(name: str, required: bool) -> record.Field:

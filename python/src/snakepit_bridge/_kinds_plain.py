@@ -117,25 +117,23 @@ def plain(cls: type) -> Kind | None:
 
 
 def array(dtype: Any = None) -> Kind:
-    """A `numpy.ndarray`, also made from nested lists, with `dtype` if that is given."""
+    """A `numpy.ndarray`, also made from nested lists; of `dtype`, a scalar type of NumPy, if that is given."""
     numpy = sys.modules["numpy"]
-    expected = "an ndarray (or nested lists of numbers)"
-    if dtype is not None:
-        expected = "an ndarray of %s (or nested lists)" % getattr(dtype, "__name__", dtype)
+    expected = "an ndarray" if dtype is None else "an ndarray of %s" % dtype.__name__
+    # An abstract type, unlike float64, names nothing that could be made.
+    wanted = None if dtype is None or dtype.__subclasses__() else dtype
 
     def check(value: Any) -> Any:
+        made = value
         if isinstance(value, (list, tuple)):
             try:
-                made = numpy.asarray(value, dtype=dtype)
+                made = numpy.asarray(value, dtype=wanted)
             except (ValueError, TypeError, OverflowError):
-                raise not_a(expected, value) from None
-            if made.dtype.kind in "OUS":
-                raise not_a(expected, value)
-            return made
-        if not isinstance(value, numpy.ndarray):
-            raise not_a(expected, value)
-        if dtype is not None and not numpy.issubdtype(value.dtype, dtype):
-            raise Mismatch("has to be %s, not an ndarray of %s" % (expected, value.dtype))
-        return value
+                raise not_a(expected + " (or nested lists of numbers)", value) from None
+        if not isinstance(made, numpy.ndarray) or (made is not value and made.dtype.kind in "OUS"):
+            raise not_a(expected + " (or nested lists of numbers)", value)
+        if dtype is not None and not numpy.issubdtype(made.dtype, dtype):
+            raise Mismatch("has to be %s, not of %s" % (expected, made.dtype))
+        return made
 
     return Kind(expected, check, {"type": "array"})

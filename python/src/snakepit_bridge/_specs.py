@@ -30,9 +30,8 @@ def kinds_of(
     """What each parameter asks for, and the definitions that the schemas of these refer to."""
     annotations, scope = _annotations.of_function(function, owner)
     kinds = Kinds()
-    found = {
-        name: kinds.of(annotations[name], scope) if name in annotations else ANYTHING for name in signature.parameters
-    }
+    found = dict.fromkeys(signature.parameters, ANYTHING)
+    found.update((name, kinds.of(each, scope)) for name, each in annotations.items() if name in found)
     return found, kinds.definitions
 
 
