@@ -19,6 +19,9 @@ ADAPTER = """
         RED = "red"
         GREEN = "green"
 
+    class Bound(enum.Enum):
+        NONE = math.inf
+
     @dataclasses.dataclass
     class Node:
         name: str
@@ -81,7 +84,8 @@ ADAPTER = """
     @tool(timeout=timedelta(minutes=1))
     def patient(): pass
 
-    def odd(first: "Nowhere", second: Dict[str, "Nowhere"], third: Literal["x", 1], fourth: Tuple[int, str]): pass
+    def odd(first: "Nowhere", second: Dict[str, "Nowhere"], third: Literal["x", 1], fourth: Tuple[int, str],
+            fifth: Bound): pass
 """
 
 
@@ -186,6 +190,7 @@ def test_annotations_that_lead_nowhere_say_nothing(commands: dict[str, Any]) -> 
             "items": False,
             "minItems": 2,
         },
+        "fifth": {},
     }
     assert params(commands["odd"])["first"]["type"] == "Nowhere"
 

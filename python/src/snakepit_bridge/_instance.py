@@ -50,13 +50,14 @@ class Instance:
 
     def functions(self) -> Mapping[str, Callable[..., Any]]:
         """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
-        functions = {command.name: self._function(command) for command in self.adapter.commands}
-        execute = getattr(self.subject, "execute_tool", None) if self.adapter.owner is not None else None
-        return functions if execute is None else WithFallback(functions, execute)
+        is_class = self.adapter.owner is not None
+        hook = getattr(self.subject, "set_session_context", None) if is_class else None
+        functions = {command.name: self._function(command, hook) for command in self.adapter.commands}
+        execute = getattr(self.subject, "execute_tool", None) if is_class else None
+        return functions if execute is None else WithFallback(functions, execute, hook)
 
-    def _function(self, command: Command) -> Callable[..., Any]:
+    def _function(self, command: Command, hook: Callable[[Any], Any] | None) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(self.subject, command.attribute)
-        hook = getattr(self.subject, "set_session_context", None) if self.adapter.owner is not None else None
         if hook is not None:
             function = with_session(function, hook)
         return function if command.checks is None else checked(function, command.checks)

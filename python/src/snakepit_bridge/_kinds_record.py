@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import enum
+import json
+from math import isfinite
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ._kinds_container import at_field, at_index, fit
 from ._kinds_plain import Check, Kind, Schema
 from ._mismatch import Mismatch, either, not_a, shown, with_article
-
-_SCALARS = (str, int, float, bool, type(None))
 
 
 class Field(NamedTuple):
@@ -126,7 +126,8 @@ def model_schema(cls: Any, definitions: Schema) -> Schema:
     make_schema = getattr(cls, "model_json_schema", None) or cls.schema
     try:
         schema: Schema = make_schema(ref_template="#/$defs/{model}")
-    except Exception:  # a type pydantic has no schema for
+        json.dumps(schema, allow_nan=False)
+    except Exception:  # a type pydantic has no schema for, or an infinite bound, which JSON has no number for
         return {"type": "object"}
     for key in ("$defs", "definitions"):
         for name, each in schema.pop(key, {}).items():
@@ -151,7 +152,7 @@ def enumeration(cls: type[enum.Enum]) -> Kind:
             raise not_a(expected, value)
         return member
 
-    simple = not issubclass(cls, enum.Flag) and all(type(value) in _SCALARS for value in values)
+    simple = not issubclass(cls, enum.Flag) and all(map(_is_scalar, values))
     return Kind(expected, check, {"enum": values} if simple and values else {})
 
 
@@ -169,7 +170,12 @@ def literal(values: Sequence[Any]) -> Kind:
         raise not_a(expected, value)
 
     plain = [value.value if isinstance(value, enum.Enum) else value for value in values]
-    return Kind(expected, check, {"enum": plain} if all(type(value) in _SCALARS for value in plain) else {})
+    return Kind(expected, check, {"enum": plain} if all(map(_is_scalar, plain)) else {})
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a schema can hold it."""
+    return type(value) in (str, int, bool, type(None)) or (type(value) is float and isfinite(value))
 
 
 def _expected(cls: type, fields: Sequence[Field]) -> str:

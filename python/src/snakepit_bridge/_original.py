@@ -8,8 +8,11 @@ from typing import Any, Callable, Mapping
 from ._mismatch import BadArguments
 from .session_context import SessionContext
 
+Hook = Callable[[Any], Any]
+"""An adapter's `set_session_context`."""
 
-def with_session(function: Callable[..., Any], hook: Callable[[Any], Any]) -> Callable[..., Any]:
+
+def with_session(function: Callable[..., Any], hook: Hook) -> Callable[..., Any]:
     """The function, before each call of which the adapter's `set_session_context` is called."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -23,9 +26,10 @@ def with_session(function: Callable[..., Any], hook: Callable[[Any], Any]) -> Ca
 class WithFallback(dict):  # type: ignore[type-arg]
     """Commands by name; those the class does not list go to its `execute_tool(tool_name, arguments, context)`."""
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]], execute: Callable[..., Any]) -> None:
+    def __init__(self, functions: Mapping[str, Any], execute: Callable[..., Any], hook: Hook | None) -> None:
         super().__init__(functions)
         self._execute = execute
+        self._hook = hook
 
     def get(self, name: str, default: Any = None) -> Any:
         """The function to call for a command, whatever its name."""
@@ -35,7 +39,6 @@ class WithFallback(dict):  # type: ignore[type-arg]
         if args:
             raise BadArguments("%s() goes to execute_tool, which takes arguments by name only" % name)
         context = SessionContext.current()
-        hook = getattr(self._execute.__self__, "set_session_context", None)  # type: ignore[attr-defined]
-        if hook is not None:
-            hook(context)
+        if self._hook is not None:
+            self._hook(context)
         return self._execute(name, kwargs, context)

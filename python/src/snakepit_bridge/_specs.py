@@ -10,7 +10,7 @@ from . import _annotations
 from ._docstrings import parameters as documented
 from ._kinds import Kinds
 from ._kinds_plain import ANYTHING, Kind
-from ._values import Unserialisable, encode
+from ._values import encode
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional_only",
@@ -98,7 +98,7 @@ def _carried(value: Any) -> str | None:
     """The text of a value that fits a frame without buffers and is no burden to HELLO."""
     try:
         text, buffers = encode(value)
-    except Unserialisable:
+    except Exception:  # it cannot be carried, or its own methods raise
         return None
     return None if buffers or len(text) > _MAX_DEFAULT else text.decode()
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::command::Command;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Default {
+struct Said {
     timeout: Option<Duration>,
     idempotent: bool,
 }
@@ -18,7 +18,7 @@ struct Default {
 #[derive(Debug)]
 pub(super) struct Defaults {
     any: AtomicBool,
-    commands: Mutex<HashMap<String, Default>>,
+    commands: Mutex<HashMap<String, Said>>,
 }
 
 impl Defaults {
@@ -37,13 +37,13 @@ impl Defaults {
                 let (timeout, idempotent) = (command.timeout, command.idempotent);
                 (
                     command.name.clone(),
-                    Default {
+                    Said {
                         timeout,
                         idempotent,
                     },
                 )
             });
-        let learnt: HashMap<String, Default> = says.collect();
+        let learnt: HashMap<String, Said> = says.collect();
         let any = !learnt.is_empty();
         *self.commands.lock() = learnt;
         self.any.store(any, Ordering::Release);
@@ -56,10 +56,10 @@ impl Defaults {
 
     /// Whether `command` says that running it twice does no harm.
     pub(super) fn is_idempotent(&self, command: &str) -> bool {
-        self.of(command).is_some_and(|default| default.idempotent)
+        self.of(command).is_some_and(|said| said.idempotent)
     }
 
-    fn of(&self, command: &str) -> Option<Default> {
+    fn of(&self, command: &str) -> Option<Said> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
