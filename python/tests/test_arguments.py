@@ -219,7 +219,7 @@ def test_what_json_lacks_is_taken_as_text(it: Any) -> None:
         "`at` has to be a datetime (or ISO 8601 text), not a str ('tomorrow')"
     )
     ident = "12345678-1234-5678-1234-567812345678"
-    assert it.call("amount", "1.10", ident, "/tmp") == ["1.10", ident, "/tmp/x"]
+    assert it.call("amount", "1.10", ident, "/data") == ["1.10", ident, "/data/x"]
     assert it.call("amount", {"$": ["decimal", "2.5"]}, {"$": ["uuid", ident]}) == ["2.5", ident, "/x"]
     assert "`value` has to be a Decimal" in refused(it, "amount", 1.5, ident)
     assert "`value` has to be a Decimal" in refused(it, "amount", "one", ident)

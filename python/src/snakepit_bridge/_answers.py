@@ -67,7 +67,9 @@ class Answers:
         if self._gate.is_cancelled(ident) and is_cancellation(error):
             self.error(cancelled(error))
         elif isinstance(error, BadArguments):
-            self.error(error_of("bad_arguments", str(error), _signature_hint(command, signature_of(function))))
+            wrapped = getattr(function, "__wrapped__", None)  # behind its checks; execute_tool has no signature to tell
+            hint = None if wrapped is None else _signature_hint(command, signature_of(wrapped))
+            self.error(error_of("bad_arguments", str(error), hint))
         elif isinstance(error, TypeError) and at_boundary(error):
             self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))
         elif isinstance(error, SystemExit):
