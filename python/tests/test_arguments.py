@@ -51,17 +51,28 @@ ADAPTER = """
         x: int
         y: float = 0.5
 
+    @dataclasses.dataclass
+    class Node:
+        next: "Node" = None
+
     T = TypeVar("T")
     UserId = NewType("UserId", int)
 
     class Own:
         pass
 
+    @dataclasses.dataclass(init=False)
+    class Loose:
+        name: str
+
+        def __init__(self, **fields): pass
+
     def take(count: int, label: str, ratio: float = 1.0, flag: bool = False, data: bytes = b""):
         RAN.append("take")
         return [count, label, ratio, flag]
 
     def nothing(value: None): return value
+    def implicit(value: int = None, rows: List[Node] = None): return [value, [row.next for row in rows or []]]
     def maybe(value: Optional[int] = None): return value
     def either(value: Union[int, str, List[int]]): return value
     def first_fits(value: Union[datetime.date, str]): return [type(value).__name__, str(value)]
@@ -87,8 +98,9 @@ ADAPTER = """
     def user(ident: UserId): return ident
     def rest(*values: int, **named: str): return [list(values), named]
     def positional(value: int, *, name: str = ""): return [value, name]
-    def unchecked(own: Own, anything: Any, generic: T, function: Callable[[int], str], missing: "NotThere", plain):
-        return [own, anything, generic, function, missing, plain]
+    def unchecked(own: Own, anything: Any, generic: T, function: Callable[[int], str], missing: "NotThere", plain,
+                  loose: Optional[Loose] = None):
+        return [own, anything, generic, function, missing, plain, loose]
 
     @tool(validate=False)
     def trusting(count: int): return count
@@ -157,6 +169,11 @@ def test_unions_take_what_fits_one_of_them(it: Any) -> None:
     assert refused(it, "either", 1.5) == "`value` has to be an int, a str or a list of int, not a float (1.5)"
     assert it.call("first_fits", "2026-01-02") == ["str", "2026-01-02"]
     assert it.call("nothing", None) is None
+    assert it.call("implicit", None, [{"next": None}, {}]) == [None, [None, None]]
+    assert refused(it, "implicit", "1") == "`value` has to be an int or None, not a str ('1')"
+    assert refused(it, "implicit", 1, [{"next": {"next": 5}}]) == (
+        "`rows[0].next.next` has to be a Node or None, not an int (5)"
+    )
     assert refused(it, "nothing", 0) == "`value` has to be None, not an int (0)"
 
 
@@ -227,7 +244,7 @@ def test_what_json_lacks_is_taken_as_text(it: Any) -> None:
 
 
 def test_what_is_not_understood_is_not_checked(it: Any) -> None:
-    assert it.call("unchecked", 1, "a", None, [1], 2.5, True) == [1, "a", None, [1], 2.5, True]
+    assert it.call("unchecked", 1, "a", None, [1], 2.5, True, 7) == [1, "a", None, [1], 2.5, True, 7]
     assert it.call("trusting", "many") == "many"
     assert it.call("user", 7) == 7
     assert "`ident`" in refused(it, "user", "7")

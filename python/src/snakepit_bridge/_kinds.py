@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 import typing
-from dataclasses import MISSING, InitVar, fields
+from dataclasses import InitVar
 from typing import Any, Sequence
 
 from . import _kinds_container as container
@@ -179,16 +179,19 @@ class Kinds:
         if _is_named_tuple(cls):
             named = [field(name, name not in cls._field_defaults) for name in cls._fields]
             return record.named_tuple(cls, named), record.object_schema(named, closed=True)
-        parts = [field(name, required) for name, required in _arguments(cls)]
+        parts = []
+        for name, default in _arguments(cls):
+            part = field(name, default is inspect.Parameter.empty)
+            parts.append(part._replace(kind=container.or_none(part.kind)) if default is None else part)
         return record.built(cls, parts), record.object_schema(parts, closed=True)
 
 
-def _arguments(cls: Any) -> list[tuple[str, bool]]:
-    """What a dataclass is made of, `InitVar`s included, and what of it has no default."""
+def _arguments(cls: Any) -> list[tuple[str, Any]]:
+    """What a dataclass is made of, `InitVar`s included, and the default of each, or `Parameter.empty`."""
     parameters = inspect.signature(cls).parameters.values()
-    if any(each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL, each.POSITIONAL_ONLY) for each in parameters):
-        return [(each.name, each.default is MISSING and each.default_factory is MISSING) for each in fields(cls)]
-    return [(each.name, each.default is each.empty) for each in parameters]
+    if not all(each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters):
+        raise TypeError("%r has an __init__ of its own that says nothing of its fields" % cls)
+    return [(each.name, each.default) for each in parameters]
 
 
 def _is_special(origin: Any, name: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-from ._kinds_plain import ANYTHING, Check, Kind, Schema
+from ._kinds_plain import ANYTHING, PLAIN, Check, Kind, Schema
 from ._mismatch import Mismatch, either, not_a, shown
 
 _CONTAINERS = (list, tuple, set, frozenset)
@@ -160,6 +160,11 @@ def at_key(key: Any) -> str:
 
 at_index = "[{}]".format
 at_field = ".{}".format
+
+
+def or_none(kind: Kind) -> Kind:
+    """The kind, or None: `count: int = None` says so without saying it."""
+    return kind if kind.check is None or type(None) in kind.exact else union([kind, PLAIN[type(None)]])
 
 
 def fit(kind: Kind, value: Any, name: Callable[[Any], str], place: Any) -> Any:

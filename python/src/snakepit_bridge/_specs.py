@@ -9,6 +9,7 @@ from typing import Any, Callable, Mapping
 from . import _annotations
 from ._docstrings import parameters as documented
 from ._kinds import Kinds
+from ._kinds_container import or_none
 from ._kinds_plain import ANYTHING, Kind
 from ._values import encode
 
@@ -31,7 +32,10 @@ def kinds_of(
     annotations, scope = _annotations.of_function(function, owner)
     kinds = Kinds()
     found = dict.fromkeys(signature.parameters, ANYTHING)
-    found.update((name, kinds.of(each, scope)) for name, each in annotations.items() if name in found)
+    for name, parameter in signature.parameters.items():
+        if name in annotations:
+            kind = kinds.of(annotations[name], scope)
+            found[name] = or_none(kind) if parameter.default is None else kind
     return found, kinds.definitions
 
 
