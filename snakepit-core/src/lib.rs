@@ -4,6 +4,7 @@
 //! ([`WorkerProfile`]), a policy crate when to replace workers ([`RecyclePolicy`]), a sink crate where events go
 //! ([`EventSink`]); each needs only this crate.
 
+mod command;
 pub mod config;
 pub mod error;
 pub mod event;
@@ -20,6 +21,7 @@ mod usage;
 pub mod value;
 mod worker;
 
+pub use command::{Command, Parameter, ParameterDefault, ParameterKind};
 pub use config::{Config, ConfigReport, PolicyFactory, ProfileFactory, Registry};
 pub use error::{CallError, Delivery, LaunchError, Retry};
 pub use event::{Event, EventKind, EventSink};
@@ -36,6 +38,5 @@ pub use sched::{Affinity, Priority};
 pub use usage::{Meter, Report, Usage, Watch};
 pub use value::{Args, Value, from_value, to_value};
 pub use worker::{
-    Call, Command, Hello, LaunchContext, Launched, Quiesced, Reply, ReplyStream, Worker,
-    WorkerProfile,
+    Call, Hello, LaunchContext, Launched, Quiesced, Reply, ReplyStream, Worker, WorkerProfile,
 };

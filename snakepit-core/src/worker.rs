@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+use crate::command::Command;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
@@ -147,19 +148,6 @@ impl Hello {
             ..Self::default()
         }
     }
-}
-
-/// A command a worker offers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Command {
-    /// The name to call it by.
-    pub name: String,
-    /// Its signature as the worker's language writes it.
-    pub signature: String,
-    /// The first line of its documentation.
-    pub doc: String,
-    /// Whether it produces a stream.
-    pub stream: bool,
 }
 
 /// One call, ready to be run.

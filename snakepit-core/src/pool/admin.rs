@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::health::Vitals;
 use super::shared::{Phase, Shared, State};
 use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
+use crate::command::Command;
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::RetireReason;
 use crate::ids::{SessionId, WorkerId};
 use crate::limits::Ceiling;
 use crate::sched::{Input, Refusal};
-use crate::worker::Command;
 
 /// The most workers a pool may have. More processes than that are a slip of the finger.
 const MOST_WORKERS: usize = 10_000;

@@ -202,6 +202,7 @@ fn introduce(
     took: Duration,
 ) -> bool {
     let (worker, lanes) = (member.id, member.hello.lanes);
+    shared.defaults.learn(&member.hello.commands);
     let mut wanted = false;
     shared.step_with(Input::Launched { worker, lanes }, |state| {
         // The scheduler may have dropped this worker while it was being launched.

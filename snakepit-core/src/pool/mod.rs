@@ -11,6 +11,7 @@ mod admin;
 mod attend;
 mod builder;
 mod control;
+mod defaults;
 mod drain;
 mod effects;
 mod errors;
@@ -37,10 +38,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::command::Command;
 use crate::error::{CallError, LaunchError};
 use crate::ids::{PoolName, WorkerId};
 use crate::value::{Args, ValueError};
-use crate::worker::Command;
 
 pub use builder::PoolBuilder;
 pub use control::CancelHandle;

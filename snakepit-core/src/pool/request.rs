@@ -27,9 +27,9 @@ pub struct Request {
     shared: Arc<Shared>,
     command: Arc<str>,
     args: Result<Arc<Args>, ValueError>,
-    timeout: Duration,
+    timeout: Option<Duration>,
     queue_timeout: Duration,
-    idempotent: bool,
+    idempotent: Option<bool>,
     priority: Priority,
     session: Option<(SessionId, Affinity)>,
     traceparent: Option<Arc<str>>,
@@ -43,23 +43,21 @@ struct Budget {
     asked: Instant,
     /// When all of it has to be over; fixed when it starts.
     deadline: Instant,
+    timeout: Duration,
 }
 
 impl Request {
     pub(super) fn new(shared: Arc<Shared>, command: &str, args: Result<Args, ValueError>) -> Self {
         let command: Arc<str> = command.into();
-        let (timeout, queue_timeout) = (
-            shared.settings.request_timeout,
-            shared.settings.queue_timeout,
-        );
+        let queue_timeout = shared.settings.queue_timeout;
         Self {
             shared,
             control: Controlled::new(Arc::clone(&command)),
             command,
             args: args.map(Arc::new),
-            timeout,
+            timeout: None,
             queue_timeout,
-            idempotent: false,
+            idempotent: None,
             priority: Priority::default(),
             session: None,
             traceparent: None,
@@ -67,9 +65,9 @@ impl Request {
     }
 
     /// How long the call may take in all: waiting, running, and trying again. Python sees the same deadline. The
-    /// default is the pool's `request_timeout`.
+    /// default is what the command says ([`Command::timeout`](crate::Command)), or else the pool's `request_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
     }
 
@@ -80,9 +78,10 @@ impl Request {
     }
 
     /// Declares that running the command twice does no harm: it is tried again if its worker dies, until it has killed
-    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls.
+    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls. The
+    /// default is what the command says ([`Command::idempotent`](crate::Command)).
     pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
+        self.idempotent = Some(idempotent);
         self
     }
 
@@ -157,7 +156,7 @@ impl Request {
         match self.begin(budget).await {
             // The stream itself sees to a stop that comes from now on.
             Ok((reply, lease)) => {
-                let (control, timeout) = (self.control, self.timeout);
+                let (control, timeout) = (self.control, budget.timeout);
                 Ok(CallStream::new(reply, lease, control, deadline, timeout))
             }
             Err(error) => Err(match self.control.finish() {
@@ -193,16 +192,20 @@ impl Request {
             Ok(Err(stop)) => Err(stop.error(Stage::Queue)),
             Err(_elapsed) => Err(CallError::TimedOut {
                 stage: Stage::Run,
-                after: self.timeout,
+                after: budget.timeout,
             }),
         }
     }
 
     fn budget(&self) -> Budget {
         let asked = Instant::now();
+        let said = || self.shared.defaults.timeout(&self.command);
+        let timeout = self.timeout.or_else(said);
+        let timeout = timeout.unwrap_or(self.shared.settings.request_timeout);
         Budget {
             asked,
-            deadline: asked + self.timeout.min(FAR),
+            deadline: asked + timeout.min(FAR),
+            timeout,
         }
     }
 
@@ -294,7 +297,8 @@ impl Request {
             return Err(attempts.honest(error));
         };
         let most = self.shared.settings.poison_threshold;
-        match attempts.lost(report, self.idempotent, most) {
+        let said = || self.shared.defaults.is_idempotent(&self.command);
+        match attempts.lost(report, self.idempotent.unwrap_or_else(said), most) {
             Next::Again => Ok(()),
             Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
             Next::Paid | Next::Fail => Err(attempts.honest(error)),

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::control::Control;
+use super::defaults::Defaults;
 use super::drain::Tolls;
 use super::effects::Effect;
 use super::foreign::abort;
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
     pub(super) runtime: Handle,
+    pub(super) defaults: Defaults,
     pub(super) state: Mutex<State>,
     /// Wakes the maintenance task when the next tick comes earlier than it thinks.
     pub(super) alarm: Arc<Notify>,
@@ -134,6 +136,7 @@ impl Shared {
             profile,
             policies,
             runtime,
+            defaults: Defaults::new(),
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
             changed: watch::channel(()).0,

@@ -5,6 +5,7 @@ use snakepit_core::CallId;
 use snakepit_core::Command;
 use snakepit_core::event::{LogLine, LogStream};
 
+use super::spec::CommandMessage;
 use crate::facts::Facts;
 
 /// A worker's `HELLO`, without the parts only people read.
@@ -24,34 +25,9 @@ pub(crate) struct Hello {
 impl Hello {
     /// The commands it offers.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.commands)
-            .into_iter()
-            .map(
-                |CommandMessage {
-                     name,
-                     signature,
-                     doc,
-                     stream,
-                 }| Command {
-                    name,
-                    signature,
-                    doc,
-                    stream,
-                },
-            )
-            .collect()
+        let commands = std::mem::take(&mut self.commands);
+        commands.into_iter().map(Command::from).collect()
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct CommandMessage {
-    name: String,
-    #[serde(default)]
-    signature: String,
-    #[serde(default)]
-    doc: String,
-    #[serde(default)]
-    stream: bool,
 }
 
 #[derive(Deserialize)]

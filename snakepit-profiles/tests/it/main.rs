@@ -10,6 +10,7 @@ mod hybrid;
 mod ladder;
 mod launches;
 mod libraries;
+mod specs;
 mod support;
 mod threads;
 mod zoo;
