@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import weakref
-from types import CodeType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Callable, Hashable, NamedTuple
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -61,11 +61,10 @@ class Access:
 
     __slots__ = ("board", "call", "code", "depth", "function", "key", "line", "reads", "subject", "thread", "what")
 
-    def __init__(
-        self, board: Board, key: Hashable, subject: str, what: str, reads: bool, function: Any, depth: int = 2
-    ) -> None:
+    def __init__(self, board: Board, subject: Any, what: str, reads: bool, function: Any, depth: int = 2) -> None:
         self.board = board
-        self.key = key
+        # By identity, and by value where it is only a name.
+        self.key: Hashable = subject if type(subject) is str else id(subject)
         self.subject = subject
         self.what = what
         self.reads = reads
@@ -170,7 +169,7 @@ class Board:
         for thread, other in inside.items():
             if thread == access.thread or (other.reads and access.reads) or self.call_of(thread) != other.call:
                 continue
-            overlap = Overlap(access.subject, other.use(), access.use())
+            overlap = Overlap(_name(access.subject), other.use(), access.use())
             self.seen += 1
             pair = tuple(sorted(overlap[1:]))
             is_new = pair not in self.found and not self.is_full
@@ -178,6 +177,14 @@ class Board:
                 self.found[pair] = overlap
             return overlap, is_new
         return None, False
+
+
+def _name(subject: Any) -> str:
+    if type(subject) is str:
+        return subject
+    if isinstance(subject, (ModuleType, FunctionType)):
+        return subject.__name__
+    return "one %s" % type(subject).__name__
 
 
 _BOARDS: weakref.WeakSet[Board] = weakref.WeakSet()

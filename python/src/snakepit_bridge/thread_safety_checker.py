@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
-from types import FunctionType, ModuleType
 from typing import Any, Callable, Collection, ContextManager, TypeVar
 
 from . import _shared
@@ -135,7 +134,7 @@ class ThreadSafetyChecker:
         """Count a `with` as a use of whatever is called `method_name`."""
         if not self.is_running:
             return NOTHING
-        return Access(self._board, method_name, method_name, "its use", False, None, depth=1)
+        return Access(self._board, method_name, "its use", False, None, depth=1)
 
     def check_method_access(self, method_name: str, caller_frame: Any = None) -> None:
         """Count this moment as a use of whatever is called `method_name`: is another thread in `track_execution` of it?
@@ -143,7 +142,7 @@ class ThreadSafetyChecker:
         `caller_frame` is taken for adapters of the original, and not needed.
         """
         if self.is_running:
-            with Access(self._board, method_name, method_name, "its use", False, None):
+            with Access(self._board, method_name, "its use", False, None):
                 pass
 
     def check_library_safety(self, imported_modules: Collection[str] | None = None) -> list[str]:
@@ -187,9 +186,7 @@ class ThreadSafetyChecker:
         }
 
     def _manage(self, subject: Any, what: str, reads: bool, function: Any) -> ContextManager[Any]:
-        is_named = isinstance(subject, (ModuleType, FunctionType))
-        name = subject.__name__ if is_named else "one %s" % type(subject).__name__
-        return Access(self._board, id(subject), name, what, reads, function)
+        return Access(self._board, subject, what, reads, function)
 
     def _overlapping(self, overlap: Overlap, is_new: bool) -> None:
         if self.strict_mode:

@@ -378,6 +378,7 @@ impl Launcher {
             self.lanes,
             &cx.limits,
             group.map(Group::folder),
+            self.rules.thread_safety,
         )
     }
 }
