@@ -328,7 +328,7 @@ def test_a_use_that_was_left_behind_by_an_interruption_is_over() -> None:
         it.inside.abort()
         with ExitStack() as kept:  # what never gets to its end
             call["of"] = 1
-            kept.enter_context(checker._manage(it, "Counter.add", False, Counter.add))
+            kept.enter_context(checker._manage(it, "Counter.add", False, Counter.add, ""))
             call["of"] = 2
             in_threads(1, lambda: it.add())
             it.add()

@@ -96,7 +96,7 @@ def test_a_frame_of_pandas() -> None:
 def test_pyplot() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    pyplot = pytest.importorskip("matplotlib.pyplot")
 
     class File(io.BytesIO):
         def __init__(self, pause: Pause) -> None:
@@ -119,9 +119,8 @@ def test_pyplot() -> None:
 def test_a_session_of_requests() -> None:
     requests = pytest.importorskip("requests")
 
-    class Adapter(requests.adapters.BaseAdapter):  # type: ignore[misc]
+    class Adapter:
         def __init__(self, pause: Callable[[], Any]) -> None:
-            super().__init__()
             self.pause = pause
 
         def send(self, request: Any, **_: object) -> Any:

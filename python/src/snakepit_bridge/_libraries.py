@@ -5,6 +5,7 @@ What is known about libraries in general is not here but in the compatibility ma
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import wraps
 from types import FunctionType, ModuleType
@@ -130,11 +131,12 @@ class Libraries:
             return
         self.watched.append(name)
         library = LIBRARIES[name]
+        home = os.path.join(os.path.dirname(str(module.__file__)), "")
         if library.functions:
             for key, value in list(vars(module).items()):
                 if isinstance(value, FunctionType) and value.__module__ == name and not key.startswith("_"):
                     what = "%s.%s" % (name, key)
-                    self._patches.put(module, key, watched(value, self._manage, what, lambda _: module))
+                    self._patches.put(module, key, watched(value, self._manage, what, lambda _: module, home=home))
         for methods in library.methods:
             owner: Any = module
             for part in methods.owner.split("."):
@@ -144,7 +146,7 @@ class Libraries:
                 if isinstance(function, FunctionType):
                     what = "%s.%s.%s" % (name, methods.owner, key)
                     reads = key in methods.reads
-                    self._patches.put(owner, key, watched(function, self._manage, what, methods.subject, reads))
+                    self._patches.put(owner, key, watched(function, self._manage, what, methods.subject, reads, home))
         if name == "sqlite3":
             self._patches.put(module, "connect", _connect(module, self._manage))
 

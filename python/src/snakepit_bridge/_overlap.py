@@ -59,9 +59,24 @@ class Overlap(NamedTuple):
 class Access:
     """A use as it is going on: a context manager, which is to be entered once."""
 
-    __slots__ = ("board", "call", "code", "depth", "function", "key", "line", "reads", "subject", "thread", "what")
+    __slots__ = (
+        "board",
+        "call",
+        "code",
+        "depth",
+        "function",
+        "home",
+        "key",
+        "line",
+        "reads",
+        "subject",
+        "thread",
+        "what",
+    )
 
-    def __init__(self, board: Board, subject: Any, what: str, reads: bool, function: Any, depth: int = 2) -> None:
+    def __init__(
+        self, board: Board, subject: Any, what: str, reads: bool, function: Any, home: str = "", depth: int = 2
+    ) -> None:
         self.board = board
         # By identity, and by value where it is only a name.
         self.key: Hashable = subject if type(subject) is str else id(subject)
@@ -69,6 +84,8 @@ class Access:
         self.what = what
         self.reads = reads
         self.function = function
+        self.home = home
+        """The folder of a library, whose own calls of the function are told where the library was called from."""
         self.depth = depth
         """How far up the code is that is to be told: behind a wrapper, unless it is the one with the `with`."""
         self.thread = self.call = self.line = 0
@@ -79,6 +96,9 @@ class Access:
         self.call = self.board.call_of(thread)
         # Now: on free-threaded builds nobody may look at the frames of another thread.
         frame = sys._getframe(self.depth)
+        if self.home:
+            while frame.f_back is not None and frame.f_code.co_filename.startswith((self.home, _HERE)):
+                frame = frame.f_back
         self.code = frame.f_code
         self.line = frame.f_lineno
         self.board.enter(self)

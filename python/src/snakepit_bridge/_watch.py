@@ -10,8 +10,9 @@ from ._around import NOTHING, around
 from ._errors import is_own
 from .base_adapter_threaded import READ_ONLY_MARK
 
-Manage = Callable[[Any, str, bool, Any], ContextManager[Any]]
-"""What is to be around a use: of the object, what is used of it, whether that only reads, and the function."""
+Manage = Callable[[Any, str, bool, Any, str], ContextManager[Any]]
+"""What is to be around a use: of the object, what is used of it, whether that only reads, the function, and the folder
+of the library it belongs to, if any."""
 
 _READ = frozenset(("__getitem__", "__contains__", "__iter__", "__len__"))
 _WRITTEN = frozenset(("__call__", "__setitem__", "__delitem__"))
@@ -96,17 +97,17 @@ class Watcher:
             _, names = objects.get(id(subject), _UNKNOWN)
             if names is None and owner not in classes:
                 return NOTHING
-            return manage(subject, what, only_reads or (names is not None and name in names), origin)
+            return manage(subject, what, only_reads or (names is not None and name in names), origin, "")
 
         return around(function, manager)
 
 
 def watched(
-    function: Any, manage: Manage, what: str, subject: Callable[[Any], Any], reads: bool = False
+    function: Any, manage: Manage, what: str, subject: Callable[[Any], Any], reads: bool = False, home: str = ""
 ) -> Callable[..., Any]:
     """A function with each of its uses seen, of the object that `subject` finds in its arguments."""
     origin = unwrap(function)
-    return around(function, lambda args: manage(subject(args), what, reads, origin))
+    return around(function, lambda args: manage(subject(args), what, reads, origin, home))
 
 
 _UNKNOWN = (None, None)

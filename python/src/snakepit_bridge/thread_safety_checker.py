@@ -185,8 +185,8 @@ class ThreadSafetyChecker:
             "recommendations": [ADVICE] if found else [],
         }
 
-    def _manage(self, subject: Any, what: str, reads: bool, function: Any) -> ContextManager[Any]:
-        return Access(self._board, subject, what, reads, function)
+    def _manage(self, subject: Any, what: str, reads: bool, function: Any, home: str) -> ContextManager[Any]:
+        return Access(self._board, subject, what, reads, function, home)
 
     def _overlapping(self, overlap: Overlap, is_new: bool) -> None:
         if self.strict_mode:
