@@ -11,7 +11,7 @@ from snakepit_bridge import _wire as wire
 Start = Callable[..., Any]
 
 ADAPTER = """
-    import sqlite3, sys, threading
+    import os, sqlite3, sys, threading
     from snakepit_bridge import BaseAdapter, check_cancelled, shared, tool
 
     together = threading.Barrier(2)
@@ -35,6 +35,8 @@ ADAPTER = """
     class Adapter(BaseAdapter):
         def initialize(self):
             self.total = 0
+            if os.environ.get("MEET"):
+                model.predict()
 
         def add(self):
             together.wait(30)
@@ -85,8 +87,8 @@ ADAPTER = """
 
 @pytest.fixture
 def checked(boot: Callable[..., Any]) -> Start:
-    def start(check: str | None) -> Any:
-        host = boot(ADAPTER)
+    def start(check: str | None, **env: str) -> Any:
+        host = boot(ADAPTER, env=env)
         host.ready()
         return host.fork(2, lane_kind="thread", **({} if check is None else {"check_threads": check}))
 
@@ -128,6 +130,12 @@ def test_threads_of_a_call_that_use_its_adapter_at_once_are_told(checked: Start)
     it.call("own_threads")
     it.sync()
     assert [notice.json["subject"] for notice in it.notices] == ["one Adapter"]
+
+
+def test_lanes_that_meet_while_they_are_set_up_are_told(checked: Start) -> None:
+    it = checked("warn", MEET="yes")
+    it.sync()
+    assert [notice.ident for notice in it.notices] == [0]
 
 
 def test_lanes_have_adapters_of_their_own(checked: Start) -> None:
@@ -172,4 +180,4 @@ def test_an_unknown_way_of_checking_is_a_protocol_error(boot: Callable[..., Any]
 
 def line_of(text: str) -> int:
     lines = ADAPTER.splitlines()
-    return next(number for number, line in enumerate(lines) if text in line)
+    return max(number for number, line in enumerate(lines) if text in line)

@@ -145,7 +145,8 @@ class Board:
 
     def renew(self) -> None:
         """Nobody is inside."""
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector runs finalisers of user code at any time, hence here too.
+        self._lock = threading.RLock()
         self._inside: dict[Hashable, dict[int, Access]] = {}
 
     def forget(self) -> None:
@@ -186,7 +187,7 @@ class Board:
                     del inside[thread]
 
     def _conflict(self, access: Access, inside: dict[int, Access]) -> tuple[Overlap | None, bool]:
-        for thread, other in inside.items():
+        for thread, other in list(inside.items()):
             if thread == access.thread or (other.reads and access.reads) or self.call_of(thread) != other.call:
                 continue
             overlap = Overlap(_name(access.subject), other.use(), access.use())

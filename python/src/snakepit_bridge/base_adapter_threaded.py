@@ -59,7 +59,8 @@ class RequestTracker:
     """Counts requests, all and running, by thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector may run a finaliser that counts, in between.
+        self._lock = threading.RLock()
         self._total = 0
         self._active: dict[int, int] = {}
         self._seen: set[int] = set()
@@ -239,7 +240,7 @@ def _renew_locks() -> None:
     waiting = [ThreadSafeAdapter]
     ThreadSafeAdapter._lock = threading.RLock()
     for adapter in waiting:
-        adapter._tracker._lock = threading.Lock()
+        adapter._tracker._lock = threading.RLock()
         waiting += adapter.__subclasses__()
 
 

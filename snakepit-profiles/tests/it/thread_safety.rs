@@ -13,9 +13,13 @@ async fn pool(pit: &Pit, thread_safety: Option<ThreadSafety>) -> Pool {
     if let Some(thread_safety) = thread_safety {
         builder = builder.thread_safety(thread_safety);
     }
-    let profile: Arc<dyn WorkerProfile> = Arc::new(builder.build());
-    let pool = Pool::builder("threads", profile).size(1).start().await;
-    pool.unwrap_or_else(|error| panic!("{error}"))
+    start(builder.build()).await
+}
+
+async fn start(profile: impl WorkerProfile) -> Pool {
+    let pool = Pool::builder("threads", Arc::new(profile)).size(1);
+    let started = pool.start().await;
+    started.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The zygote ends with the pool.
@@ -84,6 +88,20 @@ async fn a_strict_pool_fails_the_later_of_two_calls_and_goes_on() {
     holding.await.unwrap().unwrap();
     assert_eq!(pool.call::<String>("touch", ()).await.unwrap(), "touched");
     assert!(overlaps(&pool).is_empty());
+    end(pool, &pit).await;
+}
+
+#[tokio::test]
+async fn what_happens_while_lanes_are_set_up_is_told_too() {
+    let pit = Pit::new();
+    let builder = pit.threads("overlapping.py").threads_per_worker(2);
+    let builder = builder.thread_safety(ThreadSafety::Warn);
+    let pool = start(builder.env("MEET_IN_SETUP", "yes").build()).await;
+    eventually(
+        || overlaps(&pool).len() == 1,
+        || format!("{:?}", pool.snapshot()),
+    )
+    .await;
     end(pool, &pit).await;
 }
 

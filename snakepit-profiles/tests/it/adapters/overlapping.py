@@ -1,5 +1,6 @@
 """Shares an object that is not fit for that, and one that is."""
 
+import os
 import sys
 import threading
 
@@ -45,6 +46,10 @@ held = shared(Hold)
 
 class Adapter(BaseAdapter):
     __thread_safe__ = True
+
+    def initialize(self):
+        if "MEET_IN_SETUP" in os.environ:
+            unfit.meet()
 
     @tool
     def meet(self):
