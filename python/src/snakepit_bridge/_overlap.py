@@ -100,7 +100,7 @@ class Access:
             while frame.f_back is not None and frame.f_code.co_filename.startswith((self.home, _HERE)):
                 frame = frame.f_back
         self.code = frame.f_code
-        self.line = frame.f_lineno
+        self.line = frame.f_lineno or 0
         self.board.enter(self)
 
     def __exit__(self, *_: object) -> None:
