@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import Any, ContextManager
+from typing import Any, ContextManager, Sequence
 
 from ._api import LANES
 from ._frames import send_all
@@ -75,12 +75,15 @@ class Sender:
         while len(body) > _MAX_LOG:  # control characters grow sixfold as JSON
             record["text"] = record["text"][: len(record["text"]) // 2]
             body = dump_object(record)
+        return self._send_from_user_code(LOG, body, ident, lane)
+
+    def _send_from_user_code(self, kind: int, body: bytes, ident: int, lane: Any) -> bool:
         try:
             if lane is not None and lane.gate.thread == threading.get_ident():
                 # An interruption halfway would leave half a frame, or the lock taken for ever.
-                lane.gate.shielded(self.send, LOG, body, ident)
+                lane.gate.shielded(self.send, kind, body, ident)
             else:
-                self.send(LOG, body, ident)
+                self.send(kind, body, ident)
         except LinkClosed:
             return False
         return True
@@ -88,3 +91,12 @@ class Sender:
     def notice_gil(self, modules: list[str], command: str, ident: int) -> None:
         """Send the NOTICE that the GIL came on."""
         self.send(NOTICE, dump_object({"kind": "gil_enabled", "modules": modules, "command": command}), ident)
+
+    def notice_overlap(self, subject: str, uses: Sequence[str]) -> None:
+        """Send the NOTICE that two threads use an object at once, from the one that came later."""
+        if self._holder == threading.get_ident():
+            return  # as for LOG
+        lane = LANES.here()
+        ident = 0 if lane is None else lane.gate.running
+        body = dump_object({"kind": "thread_overlap", "subject": subject, "uses": list(uses)})
+        self._send_from_user_code(NOTICE, body, ident, lane)

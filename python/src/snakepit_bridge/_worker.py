@@ -32,6 +32,7 @@ from ._threads import LaneThreads, ThreadLane
 from ._wire import EXIT_LINK, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
 
 _LANE_KINDS = ("main", "thread", "interpreter")
+_CHECKS = ("off", "warn", "strict")
 
 
 class Settings(NamedTuple):
@@ -67,6 +68,9 @@ class _Worker:
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:
             raise ProtocolError("lane_kind %.100r is not one of %s" % (kind, ", ".join(_LANE_KINDS)))
+        self.check_threads = request.get("check_threads") or "off"
+        if self.check_threads not in _CHECKS:
+            raise ProtocolError("check_threads %.100r is not one of %s" % (self.check_threads, ", ".join(_CHECKS)))
         self.lane_kind = "thread" if kind == "main" and len(lanes) > 1 else kind
         self.sender = Sender(_socket(control))
         self.control = Control(self.sender)
@@ -120,6 +124,10 @@ class _Worker:
         signal.signal(signal.SIGINT, _ignore_signal)
         if _gil.enabled():
             _take_turns_often()
+        if self.check_threads != "off":
+            from ._check_threads import begin  # only who asks for it pays for it
+
+            begin(self.check_threads, self.settings.adapter, self.sender)
         self._module_hook("setup", self.settings.adapter.arguments)
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         begun = threading.Event()

@@ -6,7 +6,7 @@ use serde::Serialize;
 use snakepit_core::Limits;
 
 use crate::frame::PROTOCOL;
-use crate::settings::{LaneKind, Lanes};
+use crate::settings::{LaneKind, Lanes, ThreadSafety};
 
 #[derive(Serialize)]
 struct Hello<'a> {
@@ -15,6 +15,8 @@ struct Hello<'a> {
     worker: &'a str,
     lanes: u16,
     lane_kind: LaneKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_threads: Option<&'static str>,
     #[serde(skip_serializing_if = "LimitsMessage::is_empty")]
     limits: LimitsMessage<'a>,
 }
@@ -51,6 +53,7 @@ pub(super) fn encode(
     lanes: Lanes,
     limits: &Limits,
     cgroup: Option<&Path>,
+    thread_safety: ThreadSafety,
 ) -> Vec<u8> {
     let hello = Hello {
         protocol: PROTOCOL,
@@ -58,6 +61,9 @@ pub(super) fn encode(
         worker,
         lanes: lanes.count,
         lane_kind: lanes.kind,
+        check_threads: thread_safety
+            .check()
+            .filter(|_| lanes.kind == LaneKind::Thread),
         limits: LimitsMessage {
             nofile: limits.open_files,
             core: limits.core_dump,
@@ -79,7 +85,8 @@ mod tests {
             count: 1,
         };
         let text = |limits: &Limits, cgroup| {
-            String::from_utf8(encode("a/1", lanes, limits, cgroup)).unwrap()
+            let off = ThreadSafety::default();
+            String::from_utf8(encode("a/1", lanes, limits, cgroup, off)).unwrap()
         };
         assert!(text(&Limits::default(), None).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
         let limits = Limits {
@@ -92,5 +99,21 @@ mod tests {
             text.ends_with(r#""limits":{"core":0,"as":9,"cgroup":"/sys/fs/cgroup/a"}}"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn threads_are_checked_where_there_are_any() {
+        let checks = |kind, thread_safety| {
+            let lanes = Lanes { kind, count: 2 };
+            let text = encode("a/1", lanes, &Limits::default(), None, thread_safety);
+            let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            message["check_threads"].as_str().map(str::to_owned)
+        };
+        for silent in [ThreadSafety::Off, ThreadSafety::Declared] {
+            assert_eq!(checks(LaneKind::Thread, silent), None);
+        }
+        let strict = checks(LaneKind::Thread, ThreadSafety::Strict);
+        assert_eq!(strict.as_deref(), Some("strict"));
+        assert_eq!(checks(LaneKind::Interpreter, ThreadSafety::Strict), None);
     }
 }

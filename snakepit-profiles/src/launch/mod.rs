@@ -379,6 +379,7 @@ impl Launcher {
             self.lanes,
             &cx.limits,
             group.map(Group::folder),
+            self.rules.thread_safety,
         )
     }
 }

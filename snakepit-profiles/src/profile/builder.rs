@@ -171,7 +171,7 @@ impl<P: ManyLanes> Builder<P> {
 
 #[expect(private_bounds, reason = "see above")]
 impl<P: SharedInterpreter> Builder<P> {
-    /// What is asked of the adapter, whose instances share a process.
+    /// What is asked of the adapter, whose instances share a process, and whether they are watched.
     pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
         self.options.thread_safety = thread_safety;
         self

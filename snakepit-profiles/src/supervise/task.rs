@@ -301,7 +301,7 @@ impl Task {
                     return Err("PONG without a PING".to_owned());
                 }
             }
-            (Kind::Notice, None) => {
+            (Kind::Notice, _) => {
                 (self.findings)(serde_json::from_slice(body).map_err(malformed)?);
             }
             (Kind::Hello, Some(_)) => {

@@ -64,6 +64,24 @@ fn nonsense_is_refused_with_its_place() {
 }
 
 #[test]
+fn the_guide_to_threads_shows_a_configuration_and_every_value() {
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/guides/thread-safe-adapters.md"
+    );
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, rest) = guide.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let registry = snakepit_profiles::registry();
+    let config = Config::parse(shown, "guide.yaml", adapters(), &registry).unwrap();
+    assert_eq!(config.pools[0].profile.kind(), "thread");
+    for value in ["off", "declared", "warn", "strict"] {
+        parse("thread", &format!("adapter: x.py; thread_safety: {value}")).unwrap();
+        assert!(guide.contains(&format!("| `{value}`")), "{value}");
+    }
+}
+
+#[test]
 fn each_profile_has_keys_of_its_own() {
     let thread = "adapter: x.py; threads_per_worker: 16; thread_safety: off; gil: require_off";
     let config = parse("thread", thread).unwrap();

@@ -12,6 +12,7 @@ mod launches;
 mod libraries;
 mod specs;
 mod support;
+mod thread_safety;
 mod threads;
 mod zoo;
 mod zygotes;
