@@ -1,5 +1,6 @@
 """The Python side of Snakepit: what an adapter may import; must not import the runtime."""
 
+from . import telemetry
 from ._api import (
     BaseAdapter,
     Cancelled,
@@ -24,5 +25,6 @@ __all__ = [
     "context",
     "current_call",
     "deadline",
+    "telemetry",
     "tool",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import Any, ContextManager
+from typing import Any, Callable, ContextManager
 
 from ._api import LANES
 from ._frames import send_all
@@ -63,21 +63,18 @@ class Sender:
                 self._holder = 0
 
     def log(self, record: dict[str, Any]) -> bool:
-        """Send a LOG frame for the call this thread works for. False if it cannot be sent from here."""
+        """Send a LOG frame for its `call`, or the one this thread works for. False if it cannot be sent from here."""
         if self._holder == threading.get_ident():
             return False  # a destructor or a signal handler prints while this very thread is sending
         lane = LANES.here()
-        ident = 0 if lane is None else lane.gate.running
+        ident = record.pop("call", 0) or (0 if lane is None else lane.gate.running)
         body = dump_object(record)
         while len(body) > _MAX_LOG:  # control characters grow sixfold as JSON
             record["text"] = record["text"][: len(record["text"]) // 2]
             body = dump_object(record)
         try:
-            if lane is not None and lane.gate.thread == threading.get_ident():
-                # An interruption halfway would leave half a frame, or the lock taken for ever.
-                lane.gate.shielded(self.send, LOG, body, ident)
-            else:
-                self.send(LOG, body, ident)
+            # An interruption halfway would leave half a frame, or the lock taken for ever.
+            shielded(self.send, LOG, body, ident)
         except LinkClosed:
             return False
         return True
@@ -85,3 +82,11 @@ class Sender:
     def notice_gil(self, modules: list[str], command: str, ident: int) -> None:
         """Send the NOTICE that the GIL came on."""
         self.send(NOTICE, dump_object({"kind": "gil_enabled", "modules": modules, "command": command}), ident)
+
+
+def shielded(function: Callable[..., Any], *args: Any) -> Any:
+    """Run code of the runtime from within user code so that no cancellation interrupts it."""
+    lane = LANES.here()
+    if lane is not None and lane.gate.thread == threading.get_ident():
+        return lane.gate.shielded(function, *args)
+    return function(*args)
