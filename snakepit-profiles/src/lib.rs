@@ -35,6 +35,7 @@ mod wires;
 mod worker;
 mod zygote;
 
+pub use boot::bridge;
 pub use profile::*;
 pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
 

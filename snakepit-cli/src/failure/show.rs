@@ -37,6 +37,23 @@ impl Failure {
                 headline(out, source.code(), &message)?;
                 write_launch(out, source, shown)
             }
+            Self::Reload(error) => {
+                let message = format!("the new code does not start, the old goes on: {error}");
+                headline(out, error.code(), &message)?;
+                write_launch(out, error, shown)
+            }
+            Self::Exists(path) => {
+                let message = format!("{} is there already", path.display());
+                headline(out, "exists", &message)?;
+                write_hint(
+                    out,
+                    Some("choose another name or `--dir`, or remove it: nothing is overwritten"),
+                )
+            }
+            Self::File { path, error } => {
+                let message = format!("cannot write {}: {error}", path.display());
+                headline(out, "file", &message)
+            }
             Self::Start(other) => headline(out, "config", &other.to_string()),
             Self::Call { command, error } => write_call(out, command, error, shown),
             Self::Interpreter(error) => write_not_found(out, error),

@@ -11,6 +11,7 @@ mod ladder;
 mod launches;
 mod libraries;
 mod support;
+mod telemetry;
 mod threads;
 mod zoo;
 mod zygotes;
