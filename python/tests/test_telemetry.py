@@ -34,10 +34,13 @@ SOURCE = """
         values["kept"] = [1, {"a": None}]
         deep = 1
         for _ in range(200): deep = [deep]
-        many = [[]]
-        for _ in range(100): many[0].append(many)
-        values.update(deep=deep, many=many, big=10**400, tuple=(1, {2: 3}))
+        values.update(deep=deep, big=10**400, tuple=(1, {2: 3}))
         return telemetry.emit("odd", numbers, {1: "one", "surrogate": "\\ud800", **values})
+
+    def endless():
+        many = []
+        for _ in range(100): many.append(many)
+        return telemetry.emit("endless", None, {"many": many})
 
     def refused(name, value):
         try:
@@ -126,6 +129,7 @@ def test_what_json_cannot_hold_is_shown_instead(worker: Any) -> None:
     assert lane.call("odd") is True
     (event,) = lane.told(1)
     assert event["measurements"] == {"nan": "nan", "inf": "-inf", "huge": "inf", "flag": 1.0}
+    assert lane.call("endless") is False
     metadata = event["metadata"]
     assert metadata["kept"] == [1, {"a": None}]
     assert metadata["1"] == "one"

@@ -26,7 +26,10 @@ pub(crate) fn with_pools<T>(
     grace: Option<Duration>,
     work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    with_pools_until(config, grace, Ending::AnySignal, work)
+    let printer = Printer::start();
+    with_pools_until(config, grace, Ending::AnySignal, printer, async |pit, _| {
+        work(pit).await
+    })
 }
 
 /// Which signals end a command once its pools run.
@@ -38,12 +41,13 @@ pub(crate) enum Ending {
     Terminate,
 }
 
-/// As [`with_pools`], with a say in which signals end it.
+/// As [`with_pools`], with a say in which signals end it, and in where what workers print is shown.
 pub(crate) fn with_pools_until<T>(
     config: Config,
     grace: Option<Duration>,
     ending: Ending,
-    work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
+    printer: Printer,
+    work: impl AsyncFnOnce(&Snakepit, &Printer) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -56,7 +60,6 @@ pub(crate) fn with_pools_until<T>(
         .map(|pool| promise(&pool.settings))
         .max();
     let patience = promised.unwrap_or_default() + HASTE;
-    let printer = Printer::start();
     let sink = printer.sink();
     let result = runtime.block_on(async {
         let mut interrupt = Interrupt::new().map_err(Failure::System)?;
@@ -69,7 +72,7 @@ pub(crate) fn with_pools_until<T>(
         if ending == Ending::Terminate {
             interrupt.keyboard = None;
         }
-        let mut work = pin!(work(&pit));
+        let mut work = pin!(work(&pit, &printer));
         let signal = tokio::select! {
             signal = interrupt.next() => signal,
             result = &mut work => return tokio::select! {

@@ -22,12 +22,13 @@ Sink = Callable[[bytes, int], bool]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z")
 _MAX_NAME = 200
-_MAX_ITEMS = 8192  # no event with more has room for them
-_MAX_DEPTH = 16
+_MAX_ITEMS = 2048
+_MAX_DEPTH = 8
 _INT_END = 2**63
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _SHORT = reprlib.Repr()
 _SHORT.maxother = _SHORT.maxstring = 200
+_SHORT.maxlevel = 3
 
 
 class _Route:
@@ -241,7 +242,9 @@ class _Plain:
             return int(value)
         if isinstance(value, float):
             return value if value - value == 0.0 else repr(value)
-        if depth < _MAX_DEPTH and self._left > 0:
+        if self._left < 0:
+            return "..."
+        if depth < _MAX_DEPTH:
             if isinstance(value, dict):
                 return self.entries(value, depth + 1)
             if isinstance(value, (list, tuple)):

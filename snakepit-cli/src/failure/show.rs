@@ -24,6 +24,14 @@ impl Failure {
         let _ = self.write(&Shown::default(), &mut anstream::stderr().lock());
     }
 
+    /// How it is shown, in colour.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = Vec::new();
+        // Memory takes everything.
+        let _ = self.write(&Shown::default(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     fn write(&self, shown: &Shown, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Usage { message, hint } => {

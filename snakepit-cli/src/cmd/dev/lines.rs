@@ -4,12 +4,15 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
+use rustyline::{Config, Editor, ExternalPrinter as _};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::Failure;
+use crate::logs::Screen;
 
 const PROMPT: &str = "snakepit> ";
 
@@ -32,23 +35,26 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Starts the thread.
-    pub(super) fn start() -> Self {
+    /// Starts the thread. With what shows text above the prompt, if there is one.
+    pub(super) fn start() -> (Self, Option<Screen>) {
         let (wanted, requests) = channel::<()>();
         let (sender, typed) = unbounded_channel();
+        let (show, shown) = channel();
         thread::spawn(move || {
-            let mut read = reader();
+            let (mut read, screen) = reader();
+            let _ = show.send(screen);
             while requests.recv().is_ok() {
                 if sender.send(read()).is_err() {
                     return;
                 }
             }
         });
-        Self {
+        let lines = Self {
             wanted,
             typed,
             is_asked: false,
-        }
+        };
+        (lines, shown.recv().ok().flatten())
     }
 
     /// The next line.
@@ -67,14 +73,39 @@ impl Lines {
     }
 }
 
-fn reader() -> Box<dyn FnMut() -> io::Result<Typed>> {
+type Read = Box<dyn FnMut() -> io::Result<Typed>>;
+
+fn reader() -> (Read, Option<Screen>) {
     if !io::stdin().is_terminal() {
-        return Box::new(piped);
+        return (Box::new(piped), None);
     }
     match Editor::<(), _>::with_history(Config::default(), MemHistory::new()) {
-        Ok(mut editor) => Box::new(move || edited(&mut editor)),
-        Err(_) => Box::new(piped), // a terminal that cannot do that
+        Ok(mut editor) => {
+            let screen = screen(&mut editor);
+            (Box::new(move || edited(&mut editor)), screen)
+        }
+        Err(_) => (Box::new(piped), None), // a terminal that cannot do that
     }
+}
+
+/// Shows text on the terminal that lines are typed at, which restores what is being typed. Not if standard error goes
+/// elsewhere.
+fn screen(editor: &mut Editor<(), MemHistory>) -> Option<Screen> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    if !stdout.is_terminal() || !stderr.is_terminal() {
+        return None;
+    }
+    let mut printer = editor.create_external_printer().ok()?;
+    let has_colours = AutoStream::choice(&stderr) != ColorChoice::Never;
+    Some(Box::new(move |text| {
+        let text = if has_colours {
+            text.to_owned()
+        } else {
+            strip_str(text).to_string()
+        };
+        // There is nowhere left to tell that the terminal is gone.
+        let _ = printer.print(text);
+    }))
 }
 
 fn piped() -> io::Result<Typed> {

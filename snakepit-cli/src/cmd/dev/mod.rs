@@ -4,7 +4,6 @@ mod entry;
 mod lines;
 mod watch;
 
-use std::io::Write as _;
 use std::time::Instant;
 
 use clap::builder::styling::{AnsiColor, Style};
@@ -15,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::commands;
 use crate::args::DevArgs;
 use crate::failure::Failure;
+use crate::logs::Printer;
 use crate::output::{self, Reader};
 use crate::running::{self, Ending};
 use crate::source;
@@ -29,36 +29,50 @@ pub(crate) fn run(args: &DevArgs, registry: &Registry) -> Result<(), Failure> {
     // Before the code is loaded: what is saved meanwhile is new.
     let watch = Watch::new(&args.adapter);
     let config = source::load_for_development(args, registry)?;
-    running::with_pools_until(config, None, Ending::Terminate, async |pit| {
-        match pit.pools() {
-            [pool, ..] => Session::new(pool, watch)?.serve().await,
+    let (lines, screen) = Lines::start();
+    let printer = screen.map_or_else(Printer::start, Printer::start_on);
+    let ending = Ending::Terminate;
+    running::with_pools_until(
+        config,
+        None,
+        ending,
+        printer,
+        async |pit, printer| match pit.pools() {
+            [pool, ..] => Session::new(pool, watch, lines, printer)?.serve().await,
             [] => Ok(()),
-        }
-    })
+        },
+    )
 }
 
 struct Session<'a> {
     pool: &'a Pool,
     watch: Watch,
     lines: Lines,
+    printer: &'a Printer,
     keyboard: Signal,
 }
 
 impl<'a> Session<'a> {
-    fn new(pool: &'a Pool, watch: Watch) -> Result<Self, Failure> {
+    fn new(
+        pool: &'a Pool,
+        watch: Watch,
+        lines: Lines,
+        printer: &'a Printer,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             pool,
             watch,
-            lines: Lines::start(),
+            lines,
+            printer,
             keyboard: signal(SignalKind::interrupt()).map_err(Failure::System)?,
         })
     }
 
     async fn serve(&mut self) -> Result<(), Failure> {
         for command in self.pool.commands().iter() {
-            note(&commands::text(None, command));
+            self.note(&commands::text(None, command));
         }
-        note("`:help` says what can be written here");
+        self.note("`:help` says what can be written here");
         while let Some(line) = self.line().await? {
             let done = match entry::read(&line) {
                 Ok(entry) => self.obey(entry).await,
@@ -68,7 +82,7 @@ impl<'a> Session<'a> {
                 Ok(Reader::Listening) => {}
                 Ok(Reader::Gone) => return Ok(()),
                 Err(failure @ Failure::Output(_)) => return Err(failure),
-                Err(failure) => failure.print(),
+                Err(failure) => self.printer.say(failure.to_text()),
             }
         }
         Ok(())
@@ -80,12 +94,12 @@ impl<'a> Session<'a> {
             tokio::select! {
                 typed = self.lines.next() => match typed? {
                     Typed::Line(line) => return Ok(Some(line)),
-                    Typed::Interrupt => note("Ctrl-D or `:quit` leaves"),
+                    Typed::Interrupt => self.note("Ctrl-D or `:quit` leaves"),
                     Typed::End => return Ok(None),
                 },
-                () = self.watch.changed() => reload(self.pool).await,
+                () = self.watch.changed() => self.reload().await,
                 // Of a terminal that leaves it to the system, or of somebody else.
-                _ = self.keyboard.recv() => note("nothing runs; Ctrl-D or `:quit` leaves"),
+                _ = self.keyboard.recv() => self.note("nothing runs; Ctrl-D or `:quit` leaves"),
             }
         }
     }
@@ -102,23 +116,37 @@ impl<'a> Session<'a> {
                 Ok(Reader::Listening)
             }
             Entry::Reload => {
-                reload(self.pool).await;
+                self.reload().await;
                 Ok(Reader::Listening)
             }
             Entry::Call { command, args } => {
                 if self.watch.has_changed().await {
-                    reload(self.pool).await;
+                    self.reload().await;
                 }
                 tokio::select! {
                     done = call(self.pool, &command, args) => done,
                     // What is dropped is cancelled, and the next call waits until it has let go.
                     _ = self.keyboard.recv() => {
-                        note(&format!("`{command}` was interrupted"));
+                        self.note(&format!("`{command}` was interrupted"));
                         Ok(Reader::Listening)
                     }
                 }
             }
         }
+    }
+
+    /// Has the code loaded anew. If that fails, what ran before goes on.
+    async fn reload(&self) {
+        let started = Instant::now();
+        match self.pool.reload().await {
+            Ok(_) => self.note(&format!("reloaded in {} ms", started.elapsed().as_millis())),
+            Err(error) => self.printer.say(Failure::Reload(error).to_text()),
+        }
+    }
+
+    /// Says something where results are not.
+    fn note(&self, text: &str) {
+        self.printer.say(format!("{NOTE}|{NOTE:#} {text}\n"));
     }
 }
 
@@ -138,19 +166,4 @@ async fn call(pool: &Pool, command: &str, args: Args) -> Result<Reader, Failure>
         }
     }
     Ok(Reader::Listening)
-}
-
-/// Has the code loaded anew. If that fails, what ran before goes on.
-async fn reload(pool: &Pool) {
-    let started = Instant::now();
-    match pool.reload().await {
-        Ok(_) => note(&format!("reloaded in {} ms", started.elapsed().as_millis())),
-        Err(error) => Failure::Reload(error).print(),
-    }
-}
-
-/// Says something on standard error, where results are not.
-fn note(text: &str) {
-    // There is nowhere left to tell that standard error is closed.
-    let _ = writeln!(anstream::stderr().lock(), "{NOTE}|{NOTE:#} {text}");
 }
