@@ -105,6 +105,7 @@ class Worker:
         self.theirs = [pair[1] for pair in pairs]
         self.logs: list[Frame] = []
         self.notices: list[Frame] = []
+        self.events: list[Frame] = []
         self._next = 0
 
     @property
@@ -130,7 +131,7 @@ class Worker:
 
     def _kept(self, frame: Frame) -> bool:
         """Whether it is a frame that may come at any time."""
-        kept = {wire.LOG: self.logs, wire.NOTICE: self.notices}.get(frame.kind)
+        kept = {wire.LOG: self.logs, wire.NOTICE: self.notices, wire.EVENT: self.events}.get(frame.kind)
         if kept is not None:
             kept.append(frame)
         return kept is not None
@@ -202,6 +203,11 @@ class Worker:
 
     def stop(self) -> None:
         self.control.send(wire.STOP)
+
+    def told(self, count: int) -> list[dict[str, Any]]:
+        """The bodies of the events so far, once there are so many: they are sent by a thread of their own."""
+        self.until(lambda: len(self.events) >= count)
+        return [frame.json for frame in self.events]
 
     def texts(self, stream: str) -> list[str]:
         return [frame.json["text"] for frame in self.logs if frame.json["stream"] == stream]

@@ -7,6 +7,7 @@ use crate::error::{ExitReport, LaunchError};
 use crate::ids::{CallId, PoolName, WorkerId};
 use crate::notice::Notice;
 use crate::pool::{BreakerState, HealthStatus};
+use crate::telemetry::Telemetry;
 use crate::worker::Hello;
 
 /// Something that happened in a pool.
@@ -165,6 +166,13 @@ pub enum EventKind {
         worker: WorkerId,
         /// What it says.
         notice: Arc<Notice>,
+    },
+    /// Code in a worker told of something: an event of its own, or the beginning or the end of a span.
+    Telemetry {
+        /// The worker.
+        worker: WorkerId,
+        /// What it told.
+        telemetry: Arc<Telemetry>,
     },
     /// The pool's target size changed.
     Resized {

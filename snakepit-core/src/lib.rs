@@ -15,6 +15,7 @@ mod pool;
 mod recycle;
 mod runtime;
 mod sched;
+mod telemetry;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod usage;
@@ -35,6 +36,7 @@ pub use pool::{
 pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};
 pub use sched::{Affinity, Priority};
+pub use telemetry::{Span, Telemetry};
 pub use usage::{Meter, Report, Usage, Watch};
 pub use value::{Args, Value, from_value, to_value};
 pub use worker::{

@@ -18,6 +18,7 @@ use crate::event::LogLine;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
+use crate::telemetry::Telemetry;
 use crate::value::{Args, Value};
 
 /// Launches workers of one kind.
@@ -58,10 +59,12 @@ pub struct LaunchContext {
     pub output: Arc<dyn Fn(LogLine) + Send + Sync>,
     /// Takes what the operator should know of the worker, during the launch and later. Never blocks.
     pub notices: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Takes what code in the worker tells of its work. Never blocks.
+    pub telemetry: Arc<dyn Fn(Telemetry) + Send + Sync>,
 }
 
 impl LaunchContext {
-    /// A context whose output goes to `output` and whose notices go nowhere.
+    /// A context whose output goes to `output` and whose notices and telemetry go nowhere.
     pub fn new(
         pool: PoolName,
         worker: WorkerId,
@@ -75,12 +78,19 @@ impl LaunchContext {
             limits: Limits::default(),
             output,
             notices: Arc::new(drop),
+            telemetry: Arc::new(drop),
         }
     }
 
     /// With something that takes notices.
     pub fn with_notices(mut self, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Self {
         self.notices = notices;
+        self
+    }
+
+    /// With something that takes telemetry.
+    pub fn with_telemetry(mut self, telemetry: Arc<dyn Fn(Telemetry) + Send + Sync>) -> Self {
+        self.telemetry = telemetry;
         self
     }
 

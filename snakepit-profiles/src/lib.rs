@@ -35,6 +35,7 @@ mod wires;
 mod worker;
 mod zygote;
 
+pub use boot::bridge;
 pub use profile::*;
 pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
 
@@ -42,3 +43,8 @@ pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the example in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/telemetry.md")]
+struct GuideToTelemetry;

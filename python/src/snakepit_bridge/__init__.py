@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import telemetry
 from ._api import (
     BaseAdapter,
     Cancelled,
@@ -55,6 +56,7 @@ __all__ = [
     "require_thread_safe",
     "shared",
     "thread_safe_method",
+    "telemetry",
     "tool",
     "validate_thread_safety",
 ]

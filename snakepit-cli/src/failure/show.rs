@@ -24,6 +24,14 @@ impl Failure {
         let _ = self.write(&Shown::default(), &mut anstream::stderr().lock());
     }
 
+    /// How it is shown, in colour.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = Vec::new();
+        // Memory takes everything.
+        let _ = self.write(&Shown::default(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     fn write(&self, shown: &Shown, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Usage { message, hint } => {
@@ -36,6 +44,23 @@ impl Failure {
                 let message = format!("pool `{pool}` did not start: {source}");
                 headline(out, source.code(), &message)?;
                 write_launch(out, source, shown)
+            }
+            Self::Reload(error) => {
+                let message = format!("the new code does not start, the old goes on: {error}");
+                headline(out, error.code(), &message)?;
+                write_launch(out, error, shown)
+            }
+            Self::Exists(path) => {
+                let message = format!("{} is there already", path.display());
+                headline(out, "exists", &message)?;
+                write_hint(
+                    out,
+                    Some("choose another name or `--dir`, or remove it: nothing is overwritten"),
+                )
+            }
+            Self::File { path, error } => {
+                let message = format!("cannot write {}: {error}", path.display());
+                headline(out, "file", &message)
             }
             Self::Start(other) => headline(out, "config", &other.to_string()),
             Self::Call { command, error } => write_call(out, command, error, shown),

@@ -94,6 +94,8 @@ kinds! {
     Trim = 27, "TRIM";
     /// It was tried.
     Trimmed = 28, "TRIMMED";
+    /// Code of the worker tells something of its work.
+    Event = 29, "EVENT";
     /// What a boot process should load.
     Boot = 32, "BOOT";
     /// It has.
@@ -129,6 +131,7 @@ impl Kind {
                     | Self::Failed
                     | Self::Stack
                     | Self::Trimmed
+                    | Self::Event
             ),
             Link::Boot => {
                 matches!(

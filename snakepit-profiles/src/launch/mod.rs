@@ -284,6 +284,7 @@ impl Launcher {
                 lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
                 sink: Arc::clone(&cx.output),
                 findings: self.findings(cx),
+                telemetry: Arc::clone(&cx.telemetry),
                 parent: embryo.parent,
                 group: embryo.group,
                 place: Arc::clone(&self.workers),

@@ -13,6 +13,7 @@ mod libraries;
 mod specs;
 mod support;
 mod thread_safety;
+mod telemetry;
 mod threads;
 mod zoo;
 mod zygotes;
