@@ -36,7 +36,7 @@ mod worker;
 mod zygote;
 
 pub use profile::*;
-pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
+pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

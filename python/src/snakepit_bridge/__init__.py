@@ -8,8 +8,9 @@ from ._api import (
     deadline,
     tool,
 )
+from ._arrays import RawArray
 from ._context import CallContext, context, current_call
-from ._duck import RawArray
+from ._tables import RawTable
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "CallContext",
     "Cancelled",
     "RawArray",
+    "RawTable",
     "__version__",
     "cancelled",
     "check_cancelled",

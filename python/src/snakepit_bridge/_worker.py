@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any, Mapping, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _gil, _limits, _output, _subinterpreter
+from . import _facts, _gil, _limits, _output, _placeholders, _subinterpreter
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate
@@ -63,6 +63,7 @@ class _Worker:
         os.close(output)
         reset_signals()
         self.limits = request.get("limits")
+        _placeholders.choose(request.get("unserialisable") or "error")
         set_name("snakepit:%s" % request.get("worker", ""))
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:

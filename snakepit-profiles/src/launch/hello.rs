@@ -6,7 +6,7 @@ use serde::Serialize;
 use snakepit_core::Limits;
 
 use crate::frame::PROTOCOL;
-use crate::settings::{LaneKind, Lanes};
+use crate::settings::{LaneKind, Lanes, Unserialisable};
 
 #[derive(Serialize)]
 struct Hello<'a> {
@@ -15,6 +15,8 @@ struct Hello<'a> {
     worker: &'a str,
     lanes: u16,
     lane_kind: LaneKind,
+    #[serde(skip_serializing_if = "is_usual")]
+    unserialisable: Unserialisable,
     #[serde(skip_serializing_if = "LimitsMessage::is_empty")]
     limits: LimitsMessage<'a>,
 }
@@ -45,10 +47,16 @@ impl LimitsMessage<'_> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_usual(unserialisable: &Unserialisable) -> bool {
+    *unserialisable == Unserialisable::default()
+}
+
 /// The text for a worker of this name.
 pub(super) fn encode(
     worker: &str,
     lanes: Lanes,
+    unserialisable: Unserialisable,
     limits: &Limits,
     cgroup: Option<&Path>,
 ) -> Vec<u8> {
@@ -58,6 +66,7 @@ pub(super) fn encode(
         worker,
         lanes: lanes.count,
         lane_kind: lanes.kind,
+        unserialisable,
         limits: LimitsMessage {
             nofile: limits.open_files,
             core: limits.core_dump,
@@ -79,7 +88,7 @@ mod tests {
             count: 1,
         };
         let text = |limits: &Limits, cgroup| {
-            String::from_utf8(encode("a/1", lanes, limits, cgroup)).unwrap()
+            String::from_utf8(encode("a/1", lanes, Unserialisable::Error, limits, cgroup)).unwrap()
         };
         assert!(text(&Limits::default(), None).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
         let limits = Limits {
@@ -92,5 +101,17 @@ mod tests {
             text.ends_with(r#""limits":{"core":0,"as":9,"cgroup":"/sys/fs/cgroup/a"}}"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn placeholders_are_asked_for_where_they_are_wanted() {
+        let lanes = Lanes {
+            kind: LaneKind::Main,
+            count: 1,
+        };
+        let limits = Limits::default();
+        let text = encode("a/1", lanes, Unserialisable::Placeholder, &limits, None);
+        let end = br#""unserialisable":"placeholder"}"#;
+        assert!(text.ends_with(end), "{text:?}");
     }
 }
