@@ -37,7 +37,7 @@ mod zygote;
 
 pub use boot::bridge;
 pub use profile::*;
-pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
+pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

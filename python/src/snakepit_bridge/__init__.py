@@ -13,8 +13,9 @@ from ._api import (
     deadline,
     tool,
 )
+from ._arrays import RawArray
 from ._context import CallContext, context, current_call
-from ._duck import RawArray
+from ._tables import RawTable
 from .session_context import SessionContext
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "CallContext",
     "Cancelled",
     "RawArray",
+    "RawTable",
     "RequestTracker",
     "SessionContext",
     "Shared",

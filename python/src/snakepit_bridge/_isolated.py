@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, Sequence
 
-from . import _gil, _output, _telemetry
+from . import _gil, _output, _placeholders, _telemetry
 from ._adapter import load
 from ._api import LANES
 from ._cancel import ThreadGate
@@ -86,6 +86,7 @@ class _Life:
         number = place["relay"][1]
         threading.current_thread().name = "snakepit-lane-%d" % number
         sys.argv[:] = place["argv"]
+        _placeholders.choose(place["unserialisable"])
         # Descriptors of its own: this interpreter closes what it holds when it ends.
         self._sender = sender = Sender(_duplicate(place["control"]))
         sender.share(PipeLock(*place["lock"]))

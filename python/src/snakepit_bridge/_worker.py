@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _gil, _limits, _output, _subinterpreter, _telemetry
+from . import _facts, _gil, _limits, _output, _placeholders, _subinterpreter, _telemetry
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate
@@ -69,6 +69,7 @@ class _Worker:
         os.close(output)
         reset_signals()
         self.limits = request.get("limits")
+        _placeholders.choose(request.get("unserialisable") or "error")
         set_name("snakepit:%s" % request.get("worker", ""))
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:

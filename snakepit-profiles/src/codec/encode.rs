@@ -1,11 +1,12 @@
 //! Values and calls to text and buffers; must not know how they are read back.
 
 use std::io::Write;
+use std::slice;
 
 use bytes::Bytes;
 use serde::Serialize;
 use snakepit_core::value::json::write_string;
-use snakepit_core::value::{Args, Array, Map, Value, ValueError, to_json};
+use snakepit_core::value::{Args, Array, Columns, Map, Table, Value, ValueError, to_json};
 
 use super::{MAX_DEPTH, table};
 
@@ -142,6 +143,7 @@ impl Encoder<'_> {
             Value::Decimal(number) => self.tagged("decimal", number),
             Value::Uuid(uuid) => self.tagged("uuid", uuid),
             Value::Array(array) => self.array(array),
+            Value::Table(table) => return self.table(table, depth),
             Value::Opaque(opaque) => {
                 let name = &opaque.type_name;
                 return Err(ValueError::new(format!(
@@ -241,10 +243,41 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), ValueError> {
+        match table {
+            Table::Arrow(stream) => {
+                let index = self.buffer(stream);
+                self.display(format_args!(r#"{{"$":["table","arrow",{index}]}}"#));
+                Ok(())
+            }
+            Table::Columns(columns) => self.columns(columns, depth),
+        }
+    }
+
+    fn columns(&mut self, columns: &Columns, depth: usize) -> Result<(), ValueError> {
+        check(depth + 1)?;
+        self.out.extend_from_slice(br#"{"$":["table","columns",["#);
+        self.entries(columns.entries().iter(), depth)?;
+        let index = columns.index();
+        self.display(format_args!("],{index}]}}"));
+        Ok(())
+    }
+
     fn pairs(&mut self, map: &Map, depth: usize) -> Result<(), ValueError> {
         check(depth + 1)?;
         self.out.extend_from_slice(br#"{"$":["map",["#);
-        for (index, (key, value)) in map.iter().enumerate() {
+        self.entries(map.iter(), depth)?;
+        self.out.extend_from_slice(b"]]}");
+        Ok(())
+    }
+
+    /// Pairs within two arrays.
+    fn entries(
+        &mut self,
+        entries: slice::Iter<'_, (Value, Value)>,
+        depth: usize,
+    ) -> Result<(), ValueError> {
+        for (index, (key, value)) in entries.enumerate() {
             self.out
                 .extend_from_slice(if index > 0 { b",[" } else { b"[" });
             let located = |error: ValueError| error.in_key(&to_json(key));
@@ -253,7 +286,6 @@ impl Encoder<'_> {
             self.value(value, depth + 2).map_err(located)?;
             self.out.push(b']');
         }
-        self.out.extend_from_slice(b"]]}");
         Ok(())
     }
 }

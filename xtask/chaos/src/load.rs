@@ -248,7 +248,7 @@ fn surprising(
         CallError::Remote(remote) => match remote.kind {
             RemoteKind::Exception => {
                 plan.what == What::Raise
-                    && remote.exception.type_name == "ValueError"
+                    && remote.exception.is("ValueError")
                     && remote.exception.message == format!("nonce {nonce}")
             }
             RemoteKind::Expired => true,
