@@ -8,8 +8,9 @@ from types import FunctionType, ModuleType
 from typing import Any, Callable, NamedTuple
 
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
+from ._sessions import HOOKS
 
-_HOOKS = frozenset(("setup", "cleanup"))
+_HOOKS = frozenset(("setup", "cleanup", *HOOKS))
 
 
 class Command(NamedTuple):

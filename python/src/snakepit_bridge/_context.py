@@ -6,12 +6,13 @@ import time
 from typing import Any, Mapping
 
 from ._api import LANES
+from ._sessions import SessionState, state_of
 
 
 class CallContext:
     """The call in progress, as its caller described it."""
 
-    __slots__ = ("_lane", "command", "deadline", "id", "session", "traceparent")
+    __slots__ = ("_lane", "_state", "command", "deadline", "id", "session", "traceparent")
 
     def __init__(
         self,
@@ -27,6 +28,12 @@ class CallContext:
         self.traceparent: str | None = context.get("traceparent")
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._lane = lane
+        self._state = context.get("state")
+
+    @property
+    def state(self) -> SessionState:
+        """What the call's session keeps in its worker. Raises `RuntimeError` if it belongs to no session."""
+        return state_of(self.session, self._state)
 
     @property
     def cancelled(self) -> bool:

@@ -8,6 +8,7 @@ from . import _output
 from ._adapter import Adapter
 from ._drive import Driver
 from ._errors import describe, message_of, type_name
+from ._sessions import Keeper
 from ._wire import LinkClosed
 
 
@@ -48,6 +49,10 @@ class Instance:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
         return {command.name: getattr(self.subject, command.attribute) for command in self.adapter.commands}
+
+    def keeper(self) -> Keeper:
+        """The sessions of the lane."""
+        return Keeper(self.subject, self.driver.complete)
 
     def _hook(self, name: str, arguments: Any) -> None:
         hook: Callable[..., Any] | None = getattr(self.subject, name, None)
