@@ -14,6 +14,7 @@ mod pool;
 mod recycle;
 mod runtime;
 mod sched;
+pub mod session;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod usage;
@@ -28,7 +29,7 @@ pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;
 pub use pool::{
     BreakerState, CallStream, CancelHandle, DrainReport, Health, HealthStatus, Pool, PoolBuilder,
-    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, WorkerSnapshot,
+    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, Session, SessionSnapshot, UnknownSession, WorkerSnapshot,
 };
 pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};

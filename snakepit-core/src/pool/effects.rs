@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::farewells;
 use super::member::Member;
 use super::shared::{Answer, Shared};
 use crate::event::{Event, EventKind, RetireReason};
@@ -29,6 +30,8 @@ pub(super) enum Effect {
     },
     Launch(WorkerId),
     Stop(Arc<Member>),
+    /// Tells a worker of sessions that ended.
+    Farewell(WorkerId),
     Kill(Arc<Member>, RetireReason),
     /// Ends a launch. `None` if its task is not spawned yet: it will find out by itself.
     BreakOff(Option<AbortHandle>),
@@ -57,6 +60,9 @@ impl Shared {
                     let grace = self.settings.stop_grace;
                     self.runtime
                         .spawn(async move { member.worker.stop(grace).await });
+                }
+                Effect::Farewell(worker) => {
+                    self.runtime.spawn(farewells::tell(Arc::downgrade(self), worker));
                 }
                 Effect::Kill(member, reason) => member.worker.abort(reason.describe()),
                 Effect::BreakOff(Some(task)) => task.abort(),
