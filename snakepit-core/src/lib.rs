@@ -29,7 +29,8 @@ pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;
 pub use pool::{
     BreakerState, CallStream, CancelHandle, DrainReport, Health, HealthStatus, Pool, PoolBuilder,
-    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, Session, SessionSnapshot, UnknownSession, WorkerSnapshot,
+    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, Session,
+    SessionSnapshot, UnknownSession, WorkerSnapshot,
 };
 pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};

@@ -177,7 +177,11 @@ impl Shared {
                 Some(session) => Rejection::SessionLost {
                     session: session.clone(),
                     worker,
-                    why: state.departed.why(worker).unwrap_or("it is gone").to_owned(),
+                    why: state
+                        .departed
+                        .why(worker)
+                        .unwrap_or("it is gone")
+                        .to_owned(),
                 },
                 None => Rejection::Closed,
             },

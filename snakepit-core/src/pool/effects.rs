@@ -62,7 +62,8 @@ impl Shared {
                         .spawn(async move { member.worker.stop(grace).await });
                 }
                 Effect::Farewell(worker) => {
-                    self.runtime.spawn(farewells::tell(Arc::downgrade(self), worker));
+                    self.runtime
+                        .spawn(farewells::tell(Arc::downgrade(self), worker));
                 }
                 Effect::Kill(member, reason) => member.worker.abort(reason.describe()),
                 Effect::BreakOff(Some(task)) => task.abort(),

@@ -57,8 +57,11 @@ impl Lease {
     /// What the call is to carry for the session it belongs to.
     pub(super) fn session_call(&mut self, session: &SessionId) -> Option<SessionCall> {
         let Visit { number, left } = self.visit.take()?;
-        let (shared, worker, session) =
-            (Arc::downgrade(&self.shared), self.member.id, session.clone());
+        let (shared, worker, session) = (
+            Arc::downgrade(&self.shared),
+            self.member.id,
+            session.clone(),
+        );
         let keep = move |version, state| {
             if let Some(shared) = shared.upgrade() {
                 shared.keep_session(&session, number, worker, version, state);

@@ -149,7 +149,10 @@ impl Pool {
     ///
     /// # Errors
     /// [`UnknownSession`] if it is not open.
-    #[expect(clippy::unused_async, reason = "so that closing may wait for something some day")]
+    #[expect(
+        clippy::unused_async,
+        reason = "so that closing may wait for something some day"
+    )]
     pub async fn close_session(&self, id: impl Into<SessionId>) -> Result<(), UnknownSession> {
         let session = id.into();
         if self.shared.end_session(&session) {

@@ -355,7 +355,9 @@ impl Shared {
                 state.departed.add(worker, RetireReason::Stuck.describe());
                 EventKind::WorkerQuarantined { worker, call }
             }
-            Action::SessionOpened { session, worker } => EventKind::SessionOpened { session, worker },
+            Action::SessionOpened { session, worker } => {
+                EventKind::SessionOpened { session, worker }
+            }
             Action::SessionMoved {
                 session,
                 from,

@@ -162,7 +162,10 @@ pub(crate) enum Action {
     /// The number of workers wanted changed (for events).
     Resized { from: usize, to: usize },
     /// A session began (for events).
-    SessionOpened { session: SessionId, worker: WorkerId },
+    SessionOpened {
+        session: SessionId,
+        worker: WorkerId,
+    },
     /// A session is bound to another worker (for events).
     SessionMoved {
         session: SessionId,

@@ -237,10 +237,7 @@ impl Sessions {
         };
         self.table.insert(session.clone(), entry);
         Noted {
-            visit: Visit {
-                number,
-                left: None,
-            },
+            visit: Visit { number, left: None },
             opened: true,
             moved_from: None,
             is_saved: false,

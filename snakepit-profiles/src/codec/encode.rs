@@ -64,9 +64,8 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = context.session.is_some()
-            || context.traceparent.is_some()
-            || context.state.is_some();
+        let has_context =
+            context.session.is_some() || context.traceparent.is_some() || context.state.is_some();
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();

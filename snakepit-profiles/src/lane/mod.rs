@@ -245,7 +245,10 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         let state = self.state.as_mut().expect("a lease has its state");
         loop {
             match state.decoder.next() {
-                Ok(Some(frame)) if frame.header.kind == Kind::State => state.keep(&frame)?,
+                Ok(Some(frame)) if frame.header.kind == Kind::State => {
+                    state.keep(&frame)?;
+                    continue; // the next frame may be here already
+                }
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {}
                 Err(error) => return Err(Fault::Violation(error.to_string())),

@@ -68,9 +68,10 @@ async fn pool(profile: impl WorkerProfile, settings: PoolSettings, told: &Told) 
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn end(pool: Pool, pit: &Pit) {
+/// The zygote ends with the last handle of the pool, of which each session has one.
+async fn end<const N: usize>(pool: Pool, sessions: [Session; N], pit: &Pit) {
     pool.shutdown().await;
-    drop(pool);
+    drop((pool, sessions));
     pit.assert_empty().await;
 }
 
@@ -109,7 +110,12 @@ async fn recycle(pool: &Pool, session: &str) {
 async fn lose(pool: &Pool, session: &str, process: u32) {
     let worker = worker_of(pool, session);
     kill(process);
-    let gone = || pool.snapshot().workers.iter().all(|one| one.worker != worker);
+    let gone = || {
+        pool.snapshot()
+            .workers
+            .iter()
+            .all(|one| one.worker != worker)
+    };
     eventually(gone, || format!("{:?}", pool.snapshot())).await;
 }
 
@@ -134,9 +140,12 @@ async fn a_session_meets_one_worker_and_what_it_keeps_there() {
     assert_eq!(sessions[1].saved, br#"{"items": [5]}"#.len());
     let snapshot = pool.snapshot();
     let bytes: usize = sessions.iter().map(|one| one.saved).sum();
-    assert_eq!((snapshot.sessions, snapshot.session_bytes), (2, bytes as u64));
+    assert_eq!(
+        (snapshot.sessions, snapshot.session_bytes),
+        (2, bytes as u64)
+    );
     assert_eq!(told.of("opened"), ["opened a", "opened b"]);
-    end(pool, &pit).await;
+    end(pool, [a, b], &pit).await;
 }
 
 #[tokio::test]
@@ -152,7 +161,7 @@ async fn recycling_keeps_a_session_that_is_saved() {
     assert_eq!(told.of("moved"), ["moved a true"]);
     recycle(&pool, "a").await;
     assert_eq!(add(&session, 3).await.1, [1, 2, 3]);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -170,7 +179,7 @@ async fn a_killed_worker_costs_a_saved_session_nothing_that_was_answered() {
     lose(&pool, "a", process).await;
     assert_eq!(nap.await.unwrap().unwrap_err().code(), "call.worker_lost");
     assert_eq!(add(&session, 3).await.1, [1, 3]);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -185,7 +194,7 @@ async fn a_cancelled_call_does_not_come_between_a_session_and_its_state() {
     assert_eq!(add(&session, 3).await, (process, vec![1, 2, 3]));
     lose(&pool, "a", process).await;
     assert_eq!(add(&session, 4).await.1, [1, 2, 3, 4]);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -197,9 +206,15 @@ async fn a_strict_session_nobody_saves_is_lost_with_its_worker_and_one_call_is_t
     let worker = worker_of(&pool, "a");
     lose(&pool, "a", process).await;
     let (error, reason) = refused(&session).await;
-    assert_eq!((error.code(), error.retry()), ("pool.session_lost", Retry::Later));
+    assert_eq!(
+        (error.code(), error.retry()),
+        ("pool.session_lost", Retry::Later)
+    );
     assert!(error.hint().unwrap().contains("load_session"));
-    let Rejection::SessionLost { worker: by, why, .. } = reason else {
+    let Rejection::SessionLost {
+        worker: by, why, ..
+    } = reason
+    else {
         panic!("{reason}");
     };
     assert_eq!(by, worker);
@@ -211,7 +226,7 @@ async fn a_strict_session_nobody_saves_is_lost_with_its_worker_and_one_call_is_t
     let (_, reason) = refused(&session).await;
     let text = reason.to_string();
     assert!(text.ends_with("its replacement was asked for"), "{text}");
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -223,7 +238,7 @@ async fn a_hinted_session_nobody_saves_begins_empty_elsewhere() {
     lose(&pool, "a", process).await;
     assert_eq!(add(&session, 2).await.1, [2]);
     assert_eq!(told.of("moved"), ["moved a false"]);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -242,11 +257,15 @@ async fn closing_reaches_the_adapter_once_and_a_name_can_be_used_again() {
     let start = std::time::Instant::now();
     while closed.lock().len() < 2 {
         assert!(start.elapsed() < LIMIT);
-        *closed.lock() = pool.call::<(u32, Vec<(String, Vec<i64>)>)>("closed", ()).await.unwrap().1;
+        *closed.lock() = pool
+            .call::<(u32, Vec<(String, Vec<i64>)>)>("closed", ())
+            .await
+            .unwrap()
+            .1;
     }
     let expected = [("a".to_owned(), vec![1]), ("a".to_owned(), vec![2])];
     assert_eq!(*closed.lock(), expected);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -264,7 +283,7 @@ async fn closing_waits_for_no_worker() {
     assert_eq!(pool.snapshot().sessions, 0);
     assert!(stop.cancel(), "it goes on");
     nap.await.unwrap().unwrap_err();
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -279,12 +298,15 @@ async fn an_unused_session_expires_and_its_adapter_is_told() {
     eventually(|| pool.snapshot().sessions == 0, || "it lives".into()).await;
     assert_eq!(told.of("closed"), ["closed a Expired"]);
     assert!(pool.close_session("a").await.is_err());
-    let heard = || async { pool.call::<(u32, Vec<(String, Vec<i64>)>)>("closed", ()).await };
+    let heard = || async {
+        pool.call::<(u32, Vec<(String, Vec<i64>)>)>("closed", ())
+            .await
+    };
     let start = std::time::Instant::now();
     while heard().await.unwrap().1.is_empty() {
         assert!(start.elapsed() < LIMIT);
     }
-    end(pool, &pit).await;
+    end(pool, [], &pit).await;
 }
 
 #[tokio::test]
@@ -299,12 +321,15 @@ async fn sessions_over_the_limit_are_rejected_with_both_numbers() {
     add(&a, 1).await;
     add(&pool.session("b"), 1).await;
     let (error, reason) = refused(&c).await;
-    assert_eq!((error.code(), error.retry()), ("pool.too_many_sessions", Retry::Later));
+    assert_eq!(
+        (error.code(), error.retry()),
+        ("pool.too_many_sessions", Retry::Later)
+    );
     assert_eq!(reason.to_string(), "has 2 sessions, the limit is 2");
     add(&a, 2).await;
     a.close().await.unwrap();
     add(&c, 1).await;
-    end(pool, &pit).await;
+    end(pool, [a, c], &pit).await;
 }
 
 #[tokio::test]
@@ -319,13 +344,16 @@ async fn what_is_over_the_limit_of_bytes_is_said_once_and_not_handed_over() {
     for size in [2000, 3000] {
         session.call::<()>("grow", size).await.unwrap();
     }
-    let (logged, expected) = (told.of("log session"), "over `session_state_limit` (1000 bytes)");
+    let (logged, expected) = (
+        told.of("log session"),
+        "over `session_state_limit` (1000 bytes)",
+    );
     assert_eq!(logged.len(), 1, "{logged:?}");
     assert!(logged[0].contains(expected), "{logged:?}");
     assert_eq!(pool.snapshot().session_bytes, 0);
     recycle(&pool, "a").await;
     refused(&session).await;
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }
 
 #[tokio::test]
@@ -343,5 +371,5 @@ async fn the_lanes_of_a_thread_worker_share_a_session() {
     assert_eq!(items, (0..41).collect::<Vec<_>>());
     lose(&pool, "a", process).await;
     assert_eq!(add(&session, 41).await.1.len(), 42);
-    end(pool, &pit).await;
+    end(pool, [session], &pit).await;
 }

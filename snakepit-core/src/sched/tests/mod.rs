@@ -34,10 +34,7 @@ impl Bench {
     }
 
     fn with(settings: PoolSettings) -> Self {
-        let config = SchedulerConfig {
-            settings,
-            seed: 1,
-        };
+        let config = SchedulerConfig { settings, seed: 1 };
         let mut bench = Self {
             sched: Scheduler::new(&config),
             now: Instant::now(),

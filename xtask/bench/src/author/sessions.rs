@@ -30,13 +30,17 @@ pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     let (mut plain, mut session) = (Vec::new(), Vec::new());
     for _ in 0..setup.repetitions {
         // A task, because that is where calls are made; not the thread that blocks on the runtime.
-        let task = setup.runtime.spawn(measure(pool.clone(), names.clone(), calls));
+        let task = setup
+            .runtime
+            .spawn(measure(pool.clone(), names.clone(), calls));
         let (without, with) = setup.runtime.block_on(task)??;
         plain.push(median(&without));
         session.push(median(&with));
     }
     setup.runtime.block_on(pool.shutdown());
-    report::section(format!("sessions: a call that does nothing, {live} sessions").as_str());
+    report::section(&format!(
+        "sessions: a call that does nothing, {live} sessions"
+    ));
     report.figure("without a session, p50", "us", &plain, Bar::None);
     report.figure("in a session, p50", "us", &session, Bar::None);
     report.ratio(
