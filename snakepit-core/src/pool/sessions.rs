@@ -199,8 +199,8 @@ impl Shared {
                 "session `{session}` leaves {size} bytes, over `session_state_limit` ({limit} bytes): it cannot be handed over"
             );
             let mut line = LogLine::new(LogStream::Log, text);
-            line.level = "WARNING".to_owned();
-            line.logger = "snakepit.sessions".to_owned();
+            line.level = "WARNING".into();
+            line.logger = "snakepit.sessions".into();
             self.emit(EventKind::Log { worker, line });
         }
     }
