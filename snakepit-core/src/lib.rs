@@ -16,6 +16,7 @@ mod recycle;
 mod runtime;
 mod sched;
 mod telemetry;
+pub mod session;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod usage;
@@ -31,7 +32,8 @@ pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;
 pub use pool::{
     BreakerState, CallStream, CancelHandle, DrainReport, Health, HealthStatus, Pool, PoolBuilder,
-    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, WorkerSnapshot,
+    PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, Session,
+    SessionSnapshot, UnknownSession, WorkerSnapshot,
 };
 pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};

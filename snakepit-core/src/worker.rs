@@ -19,6 +19,7 @@ use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
 use crate::telemetry::Telemetry;
+use crate::session::SessionCall;
 use crate::value::{Args, Value};
 
 /// Launches workers of one kind.
@@ -146,6 +147,9 @@ pub struct Hello {
     pub launch: String,
     /// Whether the kernel enforces [`Limits::hard_memory`] on it. If not, it has to be measured and killed.
     pub memory_enforced: bool,
+    /// Whether it keeps something for sessions, and so has to know when one ends: it is sent calls of
+    /// [`SESSION_CLOSED`](crate::session::SESSION_CLOSED).
+    pub keeps_sessions: bool,
     /// Further facts, for diagnosis.
     pub facts: Value,
 }
@@ -174,6 +178,8 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The caller's session, for Python to see.
     pub session: Option<SessionId>,
+    /// What a worker that keeps something for sessions needs to know of this one.
+    pub session_call: Option<SessionCall>,
     /// The caller's W3C trace context.
     pub traceparent: Option<Arc<str>>,
     /// Whether the answer is wanted as a stream.
@@ -189,6 +195,7 @@ impl Call {
             args: Arc::new(args),
             deadline: None,
             session: None,
+            session_call: None,
             traceparent: None,
             stream: false,
         }

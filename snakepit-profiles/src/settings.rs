@@ -92,6 +92,8 @@ impl ThreadSafety {
             Self::Strict => Some("strict"),
         }
     }
+}
+
 /// What becomes of what a worker is to send and no value can carry: an open file, an object of a class of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

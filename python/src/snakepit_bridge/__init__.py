@@ -15,6 +15,7 @@ from ._api import (
 )
 from ._arrays import RawArray
 from ._context import CallContext, context, current_call
+from ._sessions import SessionState
 from ._tables import RawTable
 from .session_context import SessionContext
 
@@ -42,6 +43,7 @@ __all__ = [
     "RawTable",
     "RequestTracker",
     "SessionContext",
+    "SessionState",
     "Shared",
     "ThreadLocalStorage",
     "ThreadSafeAdapter",

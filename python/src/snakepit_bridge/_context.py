@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Mapping
 
 from ._api import LANES
+from ._sessions import SessionState, state_of
 
 if TYPE_CHECKING:
     from ._logs import CallLogger
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class CallContext:
     """The call in progress, as its caller described it."""
 
-    __slots__ = ("_lane", "command", "deadline", "id", "root", "session", "traceparent")
+    __slots__ = ("_lane", "_state", "command", "deadline", "id", "root", "session", "traceparent")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class CallContext:
         self.traceparent: str | None = context.get("traceparent")
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._lane = lane
+        self._state = context.get("state")
         self.root: tuple[str, str, str] | None = None
         """For `_telemetry`: the trace this call is part of."""
 
@@ -52,6 +54,11 @@ class CallContext:
         from ._telemetry import Telemetry
 
         return Telemetry(self)
+
+    @property
+    def state(self) -> SessionState:
+        """What the call's session keeps in its worker. Raises `RuntimeError` if it belongs to no session."""
+        return state_of(self.session, self._state)
 
     @property
     def cancelled(self) -> bool:

@@ -108,6 +108,8 @@ class _Life:
         link = Connection(_duplicate(place["lane"]), order.max_frame)
         self._lane = _Lane(link, gate, self._instance.driver, self._instance.functions())
         self._lane.state = self._state
+        # With another lane beside, a session would be in two places: it is kept in none.
+        self._lane.keeper = self._instance.keeper() if place["lanes"] == 1 else None
         self._lane.notice = _gil.late_notice(sender.notice_gil)
         LANES.sole = self._lane
         # After the notice was made: what comes on in between is told twice then, rather than never.

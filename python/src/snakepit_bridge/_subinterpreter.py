@@ -103,6 +103,7 @@ def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connectio
             "control": control,
             "lock": lock.descriptors,
             "lane": link.sock.fileno(),
+            "lanes": len(links),
             "relay": remote.address,
             "unserialisable": _placeholders.chosen(),
         }

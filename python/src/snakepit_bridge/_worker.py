@@ -124,6 +124,7 @@ class _Worker:
         except BaseException as error:
             self._fail(error)
         lane = Lane(self.links[0], gate, instance.driver, instance.functions())
+        lane.keeper = instance.keeper()
         LANES.sole = lane
         self._begin([lane])
         lane.serve()

@@ -173,8 +173,25 @@ impl Shared {
                 },
                 None => Rejection::Closed,
             },
+            Refusal::SessionLost(worker) => match session {
+                Some(session) => Rejection::SessionLost {
+                    session: session.clone(),
+                    worker,
+                    why: state
+                        .departed
+                        .why(worker)
+                        .unwrap_or("it is gone")
+                        .to_owned(),
+                },
+                None => Rejection::Closed,
+            },
+            Refusal::TooManySessions(live) => Rejection::TooManySessions {
+                live,
+                limit: self.settings.max_sessions,
+            },
             Refusal::Draining => Rejection::Draining,
-            Refusal::Closed => Rejection::Closed,
+            // Only calls of the pool's own are for one worker.
+            Refusal::Closed | Refusal::WorkerGone => Rejection::Closed,
             Refusal::BreakerOpen => self.broken(&state),
             Refusal::Unavailable => match &state.last_failure {
                 Some(cause) if state.failing.total() > 0 || state.sched.gave_up() => {

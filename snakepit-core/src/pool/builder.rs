@@ -19,9 +19,6 @@ use crate::sched::{Scheduler, SchedulerConfig};
 use crate::usage::Meter;
 use crate::worker::WorkerProfile;
 
-/// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
-const SESSION_TTL: Duration = Duration::from_secs(30 * 60);
-
 /// Builds a [`Pool`].
 #[must_use = "a builder does nothing until `start`"]
 pub struct PoolBuilder {
@@ -148,7 +145,6 @@ impl PoolBuilder {
         let settings = self.settings.clamped();
         let config = SchedulerConfig {
             settings: settings.clone(),
-            session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
         let shared = Arc::new(Shared::new(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::farewells;
 use super::foreign::{abort, answer, caught};
 use super::member::Member;
 use super::shared::{Answer, CallOff, CalledOff, Shared};
@@ -31,6 +32,8 @@ pub(super) enum Effect {
     },
     Launch(WorkerId, CalledOff),
     Stop(Arc<Member>),
+    /// Tells a worker of sessions that ended.
+    Farewell(WorkerId),
     Kill(Arc<Member>, RetireReason),
     /// Ends a launch.
     BreakOff(CallOff, RetireReason),
@@ -58,6 +61,10 @@ impl Shared {
                 Effect::Stop(member) => self.stop(member),
                 Effect::Kill(member, reason) => abort(&*member.worker, reason.describe()),
                 Effect::BreakOff(launch, reason) => drop(launch.send(reason)),
+                Effect::Farewell(worker) => {
+                    self.runtime
+                        .spawn(farewells::tell(Arc::downgrade(self), worker));
+                }
                 Effect::Locate {
                     member,
                     lane,

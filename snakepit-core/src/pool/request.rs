@@ -91,12 +91,13 @@ impl Request {
         self
     }
 
-    /// Names the session the call belongs to; it prefers the session's worker.
+    /// Names the session the call belongs to, with the pool's `session_affinity`.
     pub fn session(self, session: impl Into<SessionId>) -> Self {
-        self.session_with(session, Affinity::Hint)
+        let affinity = self.shared.settings.session_affinity;
+        self.session_with(session, affinity)
     }
 
-    /// Names the session and says what to do when its worker is busy.
+    /// Names the session and says what to do when its worker is busy or gone.
     pub fn session_with(mut self, session: impl Into<SessionId>, affinity: Affinity) -> Self {
         self.session = Some((session.into(), affinity));
         self
@@ -230,6 +231,7 @@ impl Request {
             call: id,
             priority: self.priority,
             session: self.session.clone(),
+            only_on: None,
             give_up_at: patience.min(budget.deadline),
             deadline: budget.deadline,
         };
@@ -256,13 +258,16 @@ impl Request {
                 }
             }
         };
-        let lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let mut lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let session = self.session.as_ref().map(|(session, _)| session);
+        let session_call = session.and_then(|session| lease.session_call(session));
         let call = Call {
             id,
             command: Arc::clone(&self.command),
             args,
             deadline: Some(budget.deadline),
-            session: self.session.as_ref().map(|(session, _)| session.clone()),
+            session: session.cloned(),
+            session_call,
             traceparent: self.traceparent.clone(),
             stream,
         };

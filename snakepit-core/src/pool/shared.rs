@@ -10,8 +10,10 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::control::Control;
 use super::defaults::Defaults;
+use super::departed::Departed;
 use super::drain::Tolls;
 use super::effects::Effect;
+use super::farewells::Farewells;
 use super::foreign::abort;
 use super::guard::Guard;
 use super::health::Vitals;
@@ -65,6 +67,10 @@ pub(super) struct State {
     pub(super) failing: Rounds,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
+    /// Why the last workers that left did.
+    pub(super) departed: Departed,
+    /// What workers have yet to be told of sessions that ended.
+    pub(super) farewells: Farewells,
     /// Ready workers that should have given a sign and have not.
     pub(super) silent: usize,
     /// One for each policy, and one for notices.
@@ -121,6 +127,8 @@ impl Shared {
             failures: 0,
             failing: Rounds::default(),
             last_exit: None,
+            departed: Departed::default(),
+            farewells: Farewells::default(),
             silent: 0,
             guards: policies.guards(),
             stopped: Vec::new(),
@@ -288,7 +296,12 @@ impl Shared {
     /// Turns one action of the scheduler into its effect, and notes the event that goes with it.
     fn prepare(self: &Arc<Self>, state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         let event = match action {
-            Action::Grant { call, worker, lane } => {
+            Action::Grant {
+                call,
+                worker,
+                lane,
+                visit,
+            } => {
                 let Some(member) = state.member(worker) else {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
@@ -296,7 +309,7 @@ impl Shared {
                 if state.calls.get(&call).is_some_and(|call| call.grant()) {
                     state.retries.earn();
                 }
-                let lease = Lease::new(Arc::clone(self), member, lane, call);
+                let lease = Lease::new(Arc::clone(self), member, lane, call, visit);
                 return effects.push(answer(state, call, Ok(lease)));
             }
             Action::Reject { call, why } => {
@@ -333,6 +346,7 @@ impl Shared {
                 EventKind::WorkerLaunching { worker }
             }
             Action::Stop(worker, reason) => {
+                state.departed.add(worker, reason.describe());
                 effects.extend(state.member(worker).map(Effect::Stop));
                 EventKind::WorkerStopping { worker, reason }
             }
@@ -342,12 +356,39 @@ impl Shared {
                 } else if let Some(launch) = state.tasks.get_mut(&worker).and_then(Option::take) {
                     effects.push(Effect::BreakOff(launch, reason.clone()));
                 }
+                state.departed.add(worker, reason.describe());
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Breaker(state) => EventKind::Breaker { state },
-            Action::Draining(worker, reason) => EventKind::WorkerDraining { worker, reason },
+            Action::Draining(worker, reason) => {
+                state.departed.add(worker, reason.describe());
+                EventKind::WorkerDraining { worker, reason }
+            }
             Action::Due(worker, reason) => EventKind::WorkerDue { worker, reason },
-            Action::Quarantined { worker, call } => EventKind::WorkerQuarantined { worker, call },
+            Action::Quarantined { worker, call } => {
+                state.departed.add(worker, RetireReason::Stuck.describe());
+                EventKind::WorkerQuarantined { worker, call }
+            }
+            Action::SessionOpened { session, worker } => {
+                EventKind::SessionOpened { session, worker }
+            }
+            Action::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            } => EventKind::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            },
+            Action::SessionEnded(ended, reason) => {
+                let tasks = state.bid_farewell(&ended).into_iter();
+                effects.extend(tasks.map(Effect::Farewell));
+                let session = ended.session;
+                EventKind::SessionClosed { session, reason }
+            }
             Action::Resized { from, to } => EventKind::Resized { from, to },
         };
         self.note(state, effects, || event);
@@ -394,6 +435,7 @@ impl State {
         let status = self.sched.worker(worker);
         if status.is_some_and(|status| status.state != WorkerState::Stopping) {
             self.last_exit = Some(Arc::clone(report));
+            self.departed.add(worker, report.cause());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::slice;
 
 use bytes::Bytes;
 use serde::Serialize;
+use snakepit_core::session::Left;
 use snakepit_core::value::json::write_string;
 use snakepit_core::value::{Args, Array, Columns, Map, Table, Value, ValueError, to_json};
 
@@ -17,6 +18,8 @@ pub struct CallContext<'a> {
     pub deadline: Option<u64>,
     /// The caller's session.
     pub session: Option<&'a str>,
+    /// The session's number, and what it left on another worker.
+    pub state: Option<(u64, Option<&'a Left>)>,
     /// The caller's W3C trace context.
     pub traceparent: Option<&'a str>,
 }
@@ -62,7 +65,8 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = context.session.is_some() || context.traceparent.is_some();
+        let has_context =
+            context.session.is_some() || context.traceparent.is_some() || context.state.is_some();
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
@@ -105,6 +109,18 @@ impl Encoder<'_> {
                 self.display(format_args!("\"{key}\":"));
                 write_string(text, self.out);
                 mark = b',';
+            }
+        }
+        if let Some((number, left)) = context.state {
+            self.out.push(mark);
+            match left {
+                None => self.display(format_args!("\"state\":{number}")),
+                Some(Left { edition, state }) => {
+                    let index = self.buffer(state);
+                    self.display(format_args!(
+                        r#""state":[{number},{edition},{{"$":["bytes",{index}]}}]"#
+                    ));
+                }
             }
         }
         self.out.push(b'}');

@@ -159,6 +159,7 @@ fn a_call_leaves_out_what_it_does_not_need() {
     let context = CallContext {
         deadline: Some(5),
         session: Some("s\""),
+        state: None,
         traceparent: Some("t"),
     };
     assert_eq!(
@@ -172,6 +173,14 @@ fn a_call_leaves_out_what_it_does_not_need() {
     assert_eq!(
         call(&Args::none(), &session),
         r#"["f",[],{},null,{"session":"s"}]"#
+    );
+    let numbered = CallContext {
+        state: Some((7, None)),
+        ..session
+    };
+    assert_eq!(
+        call(&Args::none(), &numbered),
+        r#"["f",[],{},null,{"session":"s","state":7}]"#
     );
     assert_eq!(
         call(&Args::none().with("$", 1), &none),

@@ -12,6 +12,7 @@ mod ladder;
 mod launches;
 mod libraries;
 mod specs;
+mod sessions;
 mod support;
 mod thread_safety;
 mod telemetry;

@@ -1,5 +1,6 @@
 //! What adapters' authors pay for what they use, each beside a call that does without.
 
+mod sessions;
 mod values;
 
 use anyhow::Result;
@@ -8,5 +9,6 @@ use crate::report::Report;
 use crate::setup::Setup;
 
 pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
+    sessions::run(setup, report)?;
     values::run(setup, report)
 }
