@@ -15,8 +15,8 @@ mod pool;
 mod recycle;
 mod runtime;
 mod sched;
-mod telemetry;
 pub mod session;
+mod telemetry;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod usage;

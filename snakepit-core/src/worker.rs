@@ -18,8 +18,8 @@ use crate::event::LogLine;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
-use crate::telemetry::Telemetry;
 use crate::session::SessionCall;
+use crate::telemetry::Telemetry;
 use crate::value::{Args, Value};
 
 /// Launches workers of one kind.

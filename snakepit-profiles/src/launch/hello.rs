@@ -136,7 +136,14 @@ mod tests {
         };
         let limits = Limits::default();
         let off = ThreadSafety::default();
-        let text = encode("a/1", lanes, Unserialisable::Placeholder, &limits, None, off);
+        let text = encode(
+            "a/1",
+            lanes,
+            Unserialisable::Placeholder,
+            &limits,
+            None,
+            off,
+        );
         let end = br#""unserialisable":"placeholder"}"#;
         assert!(text.ends_with(end), "{text:?}");
     }
