@@ -7,6 +7,7 @@
 pub mod config;
 pub mod error;
 pub mod event;
+mod exchange;
 mod ids;
 mod limits;
 mod notice;
@@ -21,8 +22,9 @@ pub mod value;
 mod worker;
 
 pub use config::{Config, ConfigReport, PolicyFactory, ProfileFactory, Registry};
-pub use error::{CallError, Delivery, LaunchError, Retry};
+pub use error::{CallError, Delivery, LaunchError, Retry, ToolError};
 pub use event::{Event, EventKind, EventSink};
+pub use exchange::{Ask, Exchange, MAX_DEPTH, ToolSpec};
 pub use ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;

@@ -10,6 +10,7 @@ from ._api import (
 )
 from ._context import CallContext, context, current_call
 from ._duck import RawArray
+from ._tools import ToolError
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "CallContext",
     "Cancelled",
     "RawArray",
+    "ToolError",
     "__version__",
     "cancelled",
     "check_cancelled",

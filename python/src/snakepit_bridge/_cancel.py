@@ -114,7 +114,7 @@ class Gate:
         _remember(self.told_early, ident)
         if self.running == ident:
             self.told = ident
-            self._wake()
+            self.wake()
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs here or will."""
@@ -130,7 +130,7 @@ class Gate:
                     task()
                 except RuntimeError:
                     pass  # its loop ended meanwhile
-            self._wake()
+            self.wake()
 
     def insist(self) -> bool:
         """Interrupt again if that is still to no avail; False when there is no more to do.
@@ -144,7 +144,8 @@ class Gate:
         self._interrupt(ident)
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have whoever waits for `wake_descriptor` look again."""
         try:
             os.write(self._wake_out, b"!")
         except OSError:

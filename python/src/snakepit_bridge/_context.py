@@ -6,12 +6,13 @@ import time
 from typing import Any, Mapping
 
 from ._api import LANES
+from ._tools import Host, ask, ask_async, tools
 
 
 class CallContext:
     """The call in progress, as its caller described it."""
 
-    __slots__ = ("_lane", "command", "deadline", "id", "session", "traceparent")
+    __slots__ = ("_lane", "command", "deadline", "depth", "id", "session", "traceparent")
 
     def __init__(
         self,
@@ -25,6 +26,7 @@ class CallContext:
         self.command = command
         self.session: str | None = context.get("session")
         self.traceparent: str | None = context.get("traceparent")
+        self.depth: int = context.get("depth", 0)
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._lane = lane
 
@@ -32,6 +34,23 @@ class CallContext:
     def cancelled(self) -> bool:
         """Whether the caller no longer wants the answer of this call, as `cancelled()`. From any thread."""
         return bool(self._lane.gate.is_cancelled(self.id))
+
+    @property
+    def host(self) -> Host:
+        """The tools of the host as functions: `context.host.lookup(id=7)`."""
+        return Host(self._lane.exchange, self.id)
+
+    def call(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Ask a tool of the host and wait for its answer. Raises `ToolError`. From any thread."""
+        return ask(self.host, tool, *args, **kwargs)
+
+    async def call_async(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
+        """As `call`, from a coroutine: the event loop goes on meanwhile. A lane asks one question at a time."""
+        return await ask_async(self.host, tool, args, kwargs)
+
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools of the host: `name`, `doc` and `schema` (JSON Schema, or None) of each."""
+        return tools(self.host)
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, negative when it has passed, None without one."""

@@ -25,6 +25,12 @@ pub enum Rejection {
         /// The session.
         session: SessionId,
     },
+    /// A tool called that a call asked for, that was made by a tool, and so on: more often than anybody can mean.
+    #[error("takes no call inside of {limit} others")]
+    TooDeep {
+        /// How many calls may be around a call.
+        limit: u32,
+    },
     /// The pool finishes what it has and takes nothing new.
     #[error("is draining")]
     Draining,
@@ -56,6 +62,7 @@ impl Rejection {
         match self {
             Self::QueueFull { .. } => "pool.queue_full",
             Self::SessionBusy { .. } => "pool.session_busy",
+            Self::TooDeep { .. } => "pool.too_deep",
             Self::Draining => "pool.draining",
             Self::Closed => "pool.closed",
             Self::BreakerOpen { .. } => "pool.breaker_open",
@@ -70,7 +77,9 @@ impl Rejection {
             }
             // The pool goes on trying to start workers.
             Self::Unavailable { cause } if !cause.is_permanent() => Retry::Later,
-            Self::Draining | Self::Closed | Self::Unavailable { .. } => Retry::Never,
+            Self::TooDeep { .. } | Self::Draining | Self::Closed | Self::Unavailable { .. } => {
+                Retry::Never
+            }
         }
     }
 
@@ -80,6 +89,9 @@ impl Rejection {
                 Some("slow down, raise `pool_size`, or raise `queue_size`".into())
             }
             Self::SessionBusy { .. } => Some("use affinity `strict_queue` to wait for it".into()),
+            Self::TooDeep { .. } => {
+                Some("look for a tool whose calls ask for that tool again".into())
+            }
             Self::Unavailable { cause } => cause.hint(),
             Self::BreakerOpen { .. } => Some(
                 "look at how the last worker ended; raise `restart_budget` if calls may end their worker".into(),

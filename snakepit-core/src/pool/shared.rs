@@ -18,6 +18,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
+use super::tools::Tools;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink};
@@ -79,6 +80,7 @@ pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
+    pub(super) tools: Tools,
     pub(super) runtime: Handle,
     pub(super) state: Mutex<State>,
     /// Wakes the maintenance task when the next tick comes earlier than it thinks.
@@ -97,6 +99,7 @@ impl Shared {
         policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
+        tools: Tools,
         runtime: Handle,
     ) -> Self {
         let state = State {
@@ -126,6 +129,7 @@ impl Shared {
             settings,
             profile,
             policies,
+            tools,
             runtime,
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),

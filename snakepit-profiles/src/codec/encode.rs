@@ -18,6 +18,10 @@ pub struct CallContext<'a> {
     pub session: Option<&'a str>,
     /// The caller's W3C trace context.
     pub traceparent: Option<&'a str>,
+    /// How many calls are around it.
+    pub depth: u32,
+    /// The keyword argument that its input is for.
+    pub input: Option<&'a str>,
 }
 
 /// Adds the body of a frame that carries one value: table and text to `out`, the buffers that follow to `buffers`.
@@ -61,7 +65,10 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = context.session.is_some() || context.traceparent.is_some();
+        let has_context = context.session.is_some()
+            || context.traceparent.is_some()
+            || context.input.is_some()
+            || context.depth > 0;
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
@@ -98,6 +105,7 @@ impl Encoder<'_> {
         for (key, text) in [
             ("session", context.session),
             ("traceparent", context.traceparent),
+            ("input", context.input),
         ] {
             if let Some(text) = text {
                 self.out.push(mark);
@@ -105,6 +113,10 @@ impl Encoder<'_> {
                 write_string(text, self.out);
                 mark = b',';
             }
+        }
+        if context.depth > 0 {
+            self.out.push(mark);
+            self.display(format_args!("\"depth\":{}", context.depth));
         }
         self.out.push(b'}');
     }

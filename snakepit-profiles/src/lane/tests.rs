@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::*;
-use crate::frame::HEADER_LEN;
+use crate::frame::{Codec, Flags, HEADER_LEN, Header};
 
 /// A lane and the worker's end of its socket.
 fn lane() -> (Arc<Lane>, UnixStream) {
@@ -186,7 +186,8 @@ async fn a_stream_ends_with_its_end_and_is_granted_more_on_request() {
         assert_eq!(held.answer().await.unwrap().header.kind, Kind::Chunk);
         assert!(!held.is_free());
     }
-    held.grant(8).await.unwrap();
+    crate::questions::credit(3, 8, held.outgoing());
+    assert!(held.turn().await.unwrap().is_none() && !held.is_writing());
     let credit = hear(&mut peer, HEADER_LEN + 4);
     assert_eq!(credit[4..8], [6, 0, 0, 0x53]);
     assert_eq!(credit[8], 3);
