@@ -238,7 +238,11 @@ impl<L: Deref<Target = Lane>> Lease<L> {
                 tokio::select! {
                     biased;
                     // Only for the wake-up: what failed to leave, to a worker that is gone, shows when reading.
-                    _ = socket.flush(&mut state.out) => continue,
+                    _ = socket.flush(&mut state.out) => {
+                        state.out.clear();
+                        state.sending = false;
+                        return Ok(None);
+                    }
                     count = socket.read(&mut state.decoder) => count?,
                 }
             };

@@ -302,3 +302,41 @@ async fn shutting_down_wakes_who_waits() {
     assert!(matches!(result, Err(Fault::Closed)));
     drop(peer);
 }
+
+#[tokio::test]
+async fn an_answer_overtakes_what_is_still_being_sent() {
+    let (lane, mut peer) = lane();
+    let mut held = call(&lane, 1, false).await;
+    hear(&mut peer, HEADER_LEN + 8);
+    // A reply larger than the socket, to a question that was given up.
+    let reply = frame(Kind::Reply, 1, &vec![b' '; 4_000_000]);
+    held.outgoing().head.extend_from_slice(&reply);
+    assert!(poll_and_drop(held.turn()).await.is_none());
+    assert!(held.is_writing());
+    peer.write_all(&frame(Kind::Result, 1, b"1")).unwrap();
+    // Dropped before the rest has left: the lane is not free.
+    assert!(poll_and_drop(held.answer()).await.is_none());
+    drop(held);
+    let reader = std::thread::spawn(move || {
+        let heard = hear(&mut peer, reply.len());
+        assert!(heard == reply, "one frame, whole");
+        peer
+    });
+    let mut held = lease(&lane);
+    assert_eq!(held.abandoned(), Some(1));
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
+    drop(reader.join().unwrap());
+}
+
+#[tokio::test]
+async fn questions_of_an_abandoned_call_are_passed_over() {
+    let (lane, mut peer) = lane();
+    drop(call(&lane, 1, false).await);
+    peer.write_all(&frame(Kind::Ask, 1, b"[1,null,[],{},null]"))
+        .unwrap();
+    peer.write_all(&frame(Kind::Error, 1, b"{}")).unwrap();
+    let mut held = lease(&lane);
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
+}

@@ -12,5 +12,6 @@ mod launches;
 mod libraries;
 mod support;
 mod threads;
+mod tools;
 mod zoo;
 mod zygotes;
