@@ -24,6 +24,7 @@ from ._frames import Connection
 from ._threads import ThreadLane
 from ._values import body_parts, decode, encode
 from ._wire import (
+    ASK,
     CALL,
     CHUNK,
     CODEC_JSON,
@@ -33,14 +34,16 @@ from ._wire import (
     ERROR,
     FLAG_BUFFERS,
     FLAG_STREAM,
+    ITEM,
+    ITEMS_END,
+    PULL,
+    REFUSAL,
+    REPLY,
     RESULT,
     LinkClosed,
     dump_object,
     load_object,
 )
-
-# What a call may ask meanwhile, and what it is answered: section 7 of the protocol.
-_ASK, _REPLY, _REFUSAL, _PULL, _ITEM, _ITEMS_END = range(7, 13)
 
 _PATIENCE = 10.0
 """Seconds for a command that was interrupted to let go, and for closing."""
@@ -90,7 +93,7 @@ class Rehearsal:
         lane = self._life.lane
         assert lane is not None
         self.lane = lane
-        self._answers = lane.answers = _Answers(lane.link, lane.gate)
+        self._answers = lane.answers = _Answers(lane.link, lane.gate, lane.exchange)
         self._turn = threading.Lock()
         self._holder = 0
         self._ident = 0
@@ -170,16 +173,16 @@ class Rehearsal:
         number, name, args, kwargs, _timeout = question
         try:
             if name is None:
-                self._send(_REPLY, [number, [{"name": known} for known in self._tools]])
+                self._send(REPLY, [number, [{"name": known} for known in self._tools]])
                 return
             tool = self._tools.get(name)
             if tool is None:
                 known = ", ".join(map(repr, self._tools)) or "none"
                 raise LookupError("there is no tool %r; given to load() were: %s" % (name, known))
             result = tool(*args, **kwargs)
-            self._send(_REPLY, [number, asyncio.run(result) if inspect.iscoroutine(result) else result])
+            self._send(REPLY, [number, asyncio.run(result) if inspect.iscoroutine(result) else result])
         except Exception as error:
-            self._refuse(_REFUSAL, error, number)
+            self._refuse(REFUSAL, error, number)
 
     def _feed(self, count: int) -> None:
         """Send so many items of the input, or its end."""
@@ -187,13 +190,13 @@ class Rehearsal:
             if self._input is None:
                 return
             try:
-                self._send(_ITEM, next(self._input))
+                self._send(ITEM, next(self._input))
             except StopIteration:
                 self._input = None
-                self._link.send(_ITEMS_END, 0, CODEC_RAW, self._ident)
+                self._link.send(ITEMS_END, 0, CODEC_RAW, self._ident)
             except Exception as error:
                 self._input = None
-                self._refuse(_ITEMS_END, error, None)
+                self._refuse(ITEMS_END, error, None)
 
     def _refuse(self, kind: int, error: Exception, number: int | None) -> None:
         message = "%s: %s" % (type_name(error), message_of(error))
@@ -257,13 +260,13 @@ class _Call:
             raise RuntimeError("the lane ended during %s()" % self._command) from None
         assert ident == self.ident
         self._is_over = kind in (RESULT, ERROR, END)
-        if kind == _PULL:
+        if kind == PULL:
             stage._feed(int.from_bytes(body, "little"))
             return kind, None
         if kind == ERROR:
             return kind, load_object(bytes(body))
         value = decode(body, flags, owned) if codec == CODEC_JSON and len(body) else None
-        if kind == _ASK:
+        if kind == ASK:
             stage._answer(value)
         return kind, value
 
