@@ -10,8 +10,9 @@ from typing import Any, Callable, Mapping, NamedTuple
 from . import _specs
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
 from ._checking import Checks, checks_of
+from ._sessions import HOOKS
 
-_HOOKS = frozenset(("setup", "cleanup"))
+_HOOKS = frozenset(("setup", "cleanup", *HOOKS))
 
 
 class Command(NamedTuple):

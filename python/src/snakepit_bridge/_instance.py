@@ -11,6 +11,7 @@ from ._commands import Command
 from ._drive import Driver
 from ._errors import describe, message_of, type_name
 from ._original import WithFallback, with_session
+from ._sessions import Keeper
 from ._wire import LinkClosed
 
 
@@ -61,6 +62,10 @@ class Instance:
         if hook is not None:
             function = with_session(function, hook)
         return function if command.checks is None else checked(function, command.checks)
+
+    def keeper(self) -> Keeper:
+        """The sessions of the lane."""
+        return Keeper(self.subject, self.driver.complete)
 
     def _hook(self, name: str, arguments: Any) -> None:
         hook: Callable[..., Any] | None = getattr(self.subject, name, None)

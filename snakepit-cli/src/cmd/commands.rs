@@ -36,7 +36,7 @@ pub(crate) fn run(args: &CommandsArgs, registry: &Registry) -> Result<(), Failur
 }
 
 /// `greet(name: str) -> str`, and below it the documentation, that of parameters too.
-fn text(pool: Option<&Pool>, command: &Command) -> String {
+pub(super) fn text(pool: Option<&Pool>, command: &Command) -> String {
     let mut text = String::new();
     if let Some(pool) = pool {
         let _ = write!(text, "{DIM}{}{DIM:#} ", pool.name());

@@ -65,11 +65,10 @@ fn an_adapter_that_prints_keeps_standard_output_clean() {
 fn an_exception_is_shown_with_its_frames_and_its_cause_and_no_colour() {
     let run = call("well.py", &["fail"]).exits(1).prints("").says(&[
         "error[call.exception]: command `fail` raised ValueError: the order is not there\n",
-        "well.py:",
-        "in fail\n",
-        "raise ValueError",
-        "caused by: KeyError: 'missing'\n",
-        "in fail\n",
+        "well.py\", line ",
+        "KeyError: 'missing'\n\nThe above exception was the direct cause of the following exception:\n\n",
+        ", in fail\n    raise ValueError",
+        "ValueError: the order is not there\n",
     ]);
     assert!(!run.stderr.contains('\u{1b}'), "{run:#?}");
 }

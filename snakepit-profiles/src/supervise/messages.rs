@@ -12,6 +12,9 @@ use crate::facts::Facts;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) protocol: u32,
+    /// What it can do beyond the base protocol.
+    #[serde(default)]
+    features: Vec<String>,
     pub(crate) lanes: u16,
     /// The number of each lane's thread, as dumps of stacks name it.
     #[serde(default)]
@@ -23,6 +26,11 @@ pub(crate) struct Hello {
 }
 
 impl Hello {
+    /// Whether it keeps something for sessions.
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        self.features.iter().any(|feature| feature == "sessions")
+    }
+
     /// The commands it offers.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         let commands = std::mem::take(&mut self.commands);
