@@ -90,7 +90,7 @@ class Rehearsal:
         lane = self._life.lane
         assert lane is not None
         self.lane = lane
-        self._answers = lane.answers = _Answers(lane.link, lane.gate)
+        self._answers = lane.answers = _Answers(lane.link, lane.gate, lane.exchange)
         self._turn = threading.Lock()
         self._holder = 0
         self._ident = 0
