@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::command::Command;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct Said {
     timeout: Option<Duration>,
     idempotent: bool,
@@ -29,21 +29,20 @@ impl Defaults {
         }
     }
 
+    /// Takes over what a worker that has become ready tells.
     pub(super) fn learn(&self, commands: &[Command]) {
-        let says = commands
-            .iter()
-            .filter(|command| command.timeout.is_some() || command.idempotent)
-            .map(|command| {
-                let (timeout, idempotent) = (command.timeout, command.idempotent);
-                (
-                    command.name.clone(),
-                    Said {
-                        timeout,
-                        idempotent,
-                    },
-                )
-            });
-        let learnt: HashMap<String, Said> = says.collect();
+        let says = |command: &&Command| command.timeout.is_some() || command.idempotent;
+        let entry = |command: &Command| {
+            let (timeout, idempotent) = (command.timeout, command.idempotent);
+            (
+                command.name.clone(),
+                Said {
+                    timeout,
+                    idempotent,
+                },
+            )
+        };
+        let learnt: HashMap<String, Said> = commands.iter().filter(says).map(entry).collect();
         let any = !learnt.is_empty();
         *self.commands.lock() = learnt;
         self.any.store(any, Ordering::Release);

@@ -46,7 +46,7 @@ const COMMANDS: &[(&str, &str, bool)] = &[
 pub(super) fn offered() -> Vec<Command> {
     let command = |&(name, signature, stream): &(&str, &str, bool)| {
         let mut command = Command::new(name);
-        command.signature = signature.to_owned();
+        command.signature = signature.into();
         command.stream = stream;
         command
     };
