@@ -20,6 +20,7 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
     let context = CallContext {
         deadline: call.deadline.map(monotonic),
         session: call.session.as_ref().map(SessionId::as_str),
+        state: (call.session_call.as_ref()).map(|session| (session.number, session.left.as_ref())),
         traceparent: call.traceparent.as_deref(),
     };
     let Outgoing { head, buffers, .. } = out;
@@ -58,6 +59,13 @@ pub(crate) fn value(frame: &Frame) -> Result<Value, CodecError> {
 /// The error of an `ERROR`.
 pub(crate) fn error(frame: &Frame) -> Result<RemoteError, CodecError> {
     Failure::decode(&frame.body)?.into_remote()
+}
+
+/// The version in a `STATE`, and what the session leaves; `None` if it is too short for that.
+pub(crate) fn state(frame: &Frame) -> Option<(u64, Bytes)> {
+    let version = frame.body.first_chunk()?;
+    let left = frame.body.slice(version.len()..);
+    Some((u64::from_le_bytes(*version), left))
 }
 
 /// A point in time as a worker sees it: nanoseconds of `CLOCK_MONOTONIC`. What has passed is the present.

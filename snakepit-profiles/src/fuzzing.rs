@@ -69,6 +69,7 @@ fn body(frame: &Frame) {
         Kind::Failed => drop(Failure::decode(&frame.body)),
         Kind::Hello => hello(&frame.body),
         Kind::Stack => drop(supervise::stack(&frame.body)),
+        Kind::Event => drop(supervise::event(&frame.body, frame.header.id)),
         Kind::Trimmed => drop(supervise::trimmed(&frame.body)),
         _ => {}
     }

@@ -94,6 +94,19 @@ impl ThreadSafety {
     }
 }
 
+/// What becomes of what a worker is to send and no value can carry: an open file, an object of a class of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unserialisable {
+    /// The call ends with an error that names its place.
+    #[default]
+    Error,
+    /// An [`Opaque`](snakepit_core::value::Opaque) takes its place: its type and how it shows itself, shortened. What it shows
+    /// of passwords, tokens and keys is masked.
+    Placeholder,
+}
+
 /// What a lane runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -50,6 +50,7 @@ impl ProcessWorker {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
         hello.runtime = message.facts.python.describe();
+        hello.keeps_sessions = message.keeps_sessions();
         hello.commands = message.commands().into();
         hello.launch = launch;
         hello.memory_enforced = handle.is_limited();
@@ -80,6 +81,7 @@ impl ProcessWorker {
                 source,
             }
         })?;
+        lease.keep_for(call.session_call.clone());
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {

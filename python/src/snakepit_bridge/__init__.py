@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import telemetry
 from ._api import (
     BaseAdapter,
     Cancelled,
@@ -12,8 +13,11 @@ from ._api import (
     deadline,
     tool,
 )
+from ._arrays import RawArray
 from ._context import CallContext, context, current_call
-from ._duck import RawArray
+from ._sessions import SessionState
+from ._tables import RawTable
+from .session_context import SessionContext
 
 if TYPE_CHECKING:
     from ._overlap import ThreadSafetyError
@@ -36,7 +40,10 @@ __all__ = [
     "CallContext",
     "Cancelled",
     "RawArray",
+    "RawTable",
     "RequestTracker",
+    "SessionContext",
+    "SessionState",
     "Shared",
     "ThreadLocalStorage",
     "ThreadSafeAdapter",
@@ -53,6 +60,7 @@ __all__ = [
     "require_thread_safe",
     "shared",
     "thread_safe_method",
+    "telemetry",
     "tool",
     "validate_thread_safety",
 ]

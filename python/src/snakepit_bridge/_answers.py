@@ -8,15 +8,14 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ._api import Cancelled
 from ._cancel import Gate
-from ._commands import signature_of
-from ._errors import describe, error_of, smaller
+from ._commands import shown_signature, signature_of
+from ._errors import describe, error_of, is_own, smaller
 from ._frames import Connection
+from ._mismatch import BadArguments
 from ._values import Unserialisable, body_parts, encode
 from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, dump_object
 
 _EXIT_HINT = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
-
-_BOUNDARY = Gate.call.__code__
 
 
 class Answers:
@@ -67,6 +66,10 @@ class Answers:
         ident = self._gate.running
         if self._gate.is_cancelled(ident) and is_cancellation(error):
             self.error(cancelled(error))
+        elif isinstance(error, BadArguments):
+            wrapped = getattr(function, "__wrapped__", None)  # behind its checks; execute_tool has no signature to tell
+            hint = None if wrapped is None else _signature_hint(command, signature_of(wrapped))
+            self.error(error_of("bad_arguments", str(error), hint))
         elif isinstance(error, TypeError) and at_boundary(error):
             self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))
         elif isinstance(error, SystemExit):
@@ -124,11 +127,11 @@ def unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at_boundary(error: BaseException) -> bool:
-    """Whether it was raised by the act of calling, so that no line of user code ran."""
+    """Whether the runtime's own code raised it, be it by the act of calling, so that perhaps no user code ran."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next
-    return step is not None and step.tb_frame.f_code is _BOUNDARY
+    return step is not None and is_own(step.tb_frame.f_code.co_filename)
 
 
 def bad_arguments(
@@ -141,5 +144,18 @@ def bad_arguments(
     try:
         inspect.Signature.bind(signature, *args, **kwargs)
     except TypeError as error:
-        return error_of("bad_arguments", "%s() %s" % (command, error), "its signature is %s%s" % (command, signature))
+        message = "%s() %s%s" % (command, error, _nearest(signature, kwargs))
+        return error_of("bad_arguments", message, _signature_hint(command, signature))
     return None
+
+
+def _signature_hint(command: str, signature: inspect.Signature | None) -> str | None:
+    return None if signature is None else "its signature is %s%s" % (command, shown_signature(signature))
+
+
+def _nearest(signature: inspect.Signature, kwargs: Mapping[str, Any]) -> str:
+    """Which parameter may have been meant by the first that does not exist."""
+    by_name = [each.name for each in signature.parameters.values() if each.kind is not each.POSITIONAL_ONLY]
+    unknown = next((name for name in kwargs if name not in by_name), None)
+    near = difflib.get_close_matches(unknown, by_name, 1) if unknown is not None else None
+    return "; did you mean %r?" % near[0] if near else ""

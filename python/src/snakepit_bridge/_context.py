@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ._api import LANES
+from ._sessions import SessionState, state_of
+
+if TYPE_CHECKING:
+    from ._logs import CallLogger
+    from ._telemetry import Telemetry
 
 
 class CallContext:
     """The call in progress, as its caller described it."""
 
-    __slots__ = ("_lane", "command", "deadline", "id", "session", "traceparent")
+    __slots__ = ("_lane", "_state", "command", "deadline", "id", "root", "session", "traceparent")
 
     def __init__(
         self,
@@ -27,6 +32,33 @@ class CallContext:
         self.traceparent: str | None = context.get("traceparent")
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._lane = lane
+        self._state = context.get("state")
+        self.root: tuple[str, str, str] | None = None
+        """For `_telemetry`: the trace this call is part of."""
+
+    @property
+    def call_id(self) -> int:
+        """The host's number for this call, unique in its pool: `id`."""
+        return self.id
+
+    @property
+    def log(self) -> CallLogger:
+        """A logger whose records belong to this call, from whichever thread they come."""
+        from ._logs import CallLogger
+
+        return CallLogger(self)
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """`emit` and `span` for this call, from whichever thread; the module `telemetry` has those of this thread."""
+        from ._telemetry import Telemetry
+
+        return Telemetry(self)
+
+    @property
+    def state(self) -> SessionState:
+        """What the call's session keeps in its worker. Raises `RuntimeError` if it belongs to no session."""
+        return state_of(self.session, self._state)
 
     @property
     def cancelled(self) -> bool:

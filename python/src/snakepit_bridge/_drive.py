@@ -50,7 +50,7 @@ class Driver:
         def cancel() -> None:
             loop.call_soon_threadsafe(interruption.deliver)
 
-        gate.task = cancel
+        gate.task = (ident, cancel)
         try:
             if ident and gate.is_requested(ident) and gate.raised != ident:
                 gate.raised = ident
@@ -112,6 +112,12 @@ class Driver:
         forget = getattr(sys.modules.get("asyncio"), "_set_running_loop", None)
         if forget is not None:
             forget(None)
+
+    def dispose(self) -> None:
+        """Close the event loop, when there are no more calls. Workers need not: they leave."""
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
     def _make_loop(self) -> Any:
         import asyncio

@@ -16,6 +16,7 @@ from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
 from ._frames import Connection
 from ._gil import LateNotice
+from ._sessions import SESSION_CLOSED, Keeper, Visit, visit_of
 from ._values import Unusable, decode, parse
 from ._wire import (
     CALL,
@@ -27,6 +28,7 @@ from ._wire import (
     FLAG_STREAM,
     FREE_CHUNKS,
     RESULT,
+    STATE,
     LinkClosed,
     ProtocolError,
 )
@@ -54,6 +56,8 @@ class Lane:
         self.driver = driver
         self.notice: LateNotice | None = None
         """What to ask after each call, where the GIL is off."""
+        self.keeper: Keeper | None = None
+        """What it keeps for sessions."""
         self.served = 0
         self.stopping = False
         self.answers = Answers(link, gate)
@@ -62,6 +66,8 @@ class Lane:
         self._deadline: int | None = None
         self._context: Mapping[str, Any] = _NO_CONTEXT
         self._current: CallContext | None = None
+        self._visit: Visit | None = None
+        """The session to be saved before the call's final answer."""
 
     @property
     def deadline(self) -> int | None:
@@ -151,10 +157,14 @@ class Lane:
                             self.driver.recover()
                         if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
+                        if self._visit is not None:
+                            self._save_session()
                         self.answers.failure(error, self._command, function, args, kwargs)
                     else:
                         if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
+                        if self._visit is not None:
+                            self._save_session()
                         self.answers.value(RESULT, result)
                         result = None
                 if out or err:
@@ -177,6 +187,7 @@ class Lane:
     def _finish(self) -> None:
         self._last = self.gate.running
         self.gate.running = 0
+        self._visit = None
         self.served += 1
 
     def _decoded(
@@ -230,8 +241,12 @@ class Lane:
                 self.answers.error(expired(command, late))
                 return None
         function = self.functions.get(command)
+        if function is None and self.keeper is not None and command == SESSION_CLOSED:
+            function = self.keeper.close
         if function is None:
             self.answers.error(unknown(command, self.functions))
+            return None
+        if context is not _NO_CONTEXT and not self._enter_session(context):
             return None
         return function, args, kwargs
 
@@ -239,6 +254,53 @@ class Lane:
         if isinstance(result, LAZY):
             return self.gate.call(self.gate.running, self.driver.complete, (result,), _NO_KWARGS)
         return result
+
+    # Sessions.
+
+    def _enter_session(self, context: Mapping[str, Any]) -> bool:
+        """Take over what the call's session left elsewhere. False if the call was cancelled, and answered."""
+        keeper, state = self.keeper, context.get("state")
+        if keeper is None or not (keeper.saves or type(state) is list):
+            return True
+        try:
+            visit = visit_of(context.get("session"), state)
+        except ValueError as error:
+            raise ProtocolError("the context of CALL: %s" % error) from None
+        if visit is None:
+            return True
+        if visit.left is not None:
+            try:
+                self._interruptibly(keeper.load, visit)
+            except BaseException as error:
+                self.answers.failure(error, self._command, keeper.load, (visit,), _NO_KWARGS)
+                return False
+        self._visit = visit if keeper.saves else None
+        return True
+
+    def _save_session(self) -> None:
+        """Send what the session leaves as of this call, if that is something new."""
+        keeper, visit = self.keeper, self._visit
+        if keeper is None or visit is None:
+            return
+        try:
+            body = self._interruptibly(keeper.save, visit)
+        except BaseException:
+            return  # nobody waits for the answer of this call; the next one saves the session
+        if body is None:
+            return
+        if len(body) > self.link.max_frame:
+            keeper.refuse(visit, len(body))
+            body = body[:8]
+        self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
+
+    def _interruptibly(self, function: Callable[[Visit], Any], visit: Visit) -> Any:
+        gate = self.gate
+        try:
+            return gate.call(gate.running, function, (visit,), _NO_KWARGS)
+        finally:
+            gate.settle()
+            if gate.requested == gate.running:
+                self.driver.recover()
 
     # Streams.
 
@@ -255,11 +317,13 @@ class Lane:
                 gate.settle()
             if step is None:
                 self._look_at_gil()
+                self._save_session()
                 if self.answers.value(CHUNK, result):
                     self.link.send(END, 0, CODEC_RAW, ident)
                 return
             if self._send_chunks(step):
                 self._look_at_gil()
+                self._save_session()
                 self.link.send(END, 0, CODEC_RAW, ident)
                 return
         except (LinkClosed, ProtocolError):
@@ -270,6 +334,7 @@ class Lane:
                 self.driver.recover()
             self.driver.close(result)
             self._look_at_gil()
+            self._save_session()
             self.answers.failure(error, self._command, function, args, kwargs)
         else:
             self.driver.close(result)  # a chunk could not be sent, and was answered

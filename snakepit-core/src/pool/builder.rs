@@ -19,9 +19,6 @@ use crate::sched::{Scheduler, SchedulerConfig};
 use crate::usage::Meter;
 use crate::worker::WorkerProfile;
 
-/// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
-const SESSION_TTL: Duration = Duration::from_secs(30 * 60);
-
 /// Builds a [`Pool`].
 #[must_use = "a builder does nothing until `start`"]
 pub struct PoolBuilder {
@@ -122,10 +119,7 @@ impl PoolBuilder {
     /// # Cancel safety
     /// Dropping the future leaves no worker.
     pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
-        let (min, max) = (self.settings.size, self.settings.max_size);
-        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
-            .map_err(|why| unfit(&why))?;
-        let pool = self.launch();
+        let pool = self.begin()?;
         match pool.ready().await {
             Ok(()) => Ok(pool),
             Err(error) => {
@@ -133,6 +127,14 @@ impl PoolBuilder {
                 Err(error)
             }
         }
+    }
+
+    /// As [`launch`](Self::launch), of a size that makes sense.
+    pub(crate) fn begin(self) -> Result<Pool, Arc<LaunchError>> {
+        let (min, max) = (self.settings.size, self.settings.max_size);
+        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
+            .map_err(|why| unfit(&why))?;
+        Ok(self.launch())
     }
 
     /// Launches the workers and returns at once. Calls wait for the first of them. Takes the size as it is.
@@ -143,7 +145,6 @@ impl PoolBuilder {
         let settings = self.settings.clamped();
         let config = SchedulerConfig {
             settings: settings.clone(),
-            session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
         let shared = Arc::new(Shared::new(

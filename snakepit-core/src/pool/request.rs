@@ -27,37 +27,37 @@ pub struct Request {
     shared: Arc<Shared>,
     command: Arc<str>,
     args: Result<Arc<Args>, ValueError>,
-    timeout: Duration,
+    timeout: Option<Duration>,
     queue_timeout: Duration,
-    idempotent: bool,
+    idempotent: Option<bool>,
     priority: Priority,
     session: Option<(SessionId, Affinity)>,
     traceparent: Option<Arc<str>>,
     control: Controlled,
 }
 
-/// How long one call may take, fixed when it starts.
+/// How long one call may take.
 #[derive(Clone, Copy)]
 struct Budget {
-    started: Instant,
+    /// When it last asked for a lane.
+    asked: Instant,
+    /// When all of it has to be over; fixed when it starts.
     deadline: Instant,
+    timeout: Duration,
 }
 
 impl Request {
     pub(super) fn new(shared: Arc<Shared>, command: &str, args: Result<Args, ValueError>) -> Self {
         let command: Arc<str> = command.into();
-        let (timeout, queue_timeout) = (
-            shared.settings.request_timeout,
-            shared.settings.queue_timeout,
-        );
+        let queue_timeout = shared.settings.queue_timeout;
         Self {
             shared,
             control: Controlled::new(Arc::clone(&command)),
             command,
             args: args.map(Arc::new),
-            timeout,
+            timeout: None,
             queue_timeout,
-            idempotent: false,
+            idempotent: None,
             priority: Priority::default(),
             session: None,
             traceparent: None,
@@ -65,22 +65,23 @@ impl Request {
     }
 
     /// How long the call may take in all: waiting, running, and trying again. Python sees the same deadline. The
-    /// default is the pool's `request_timeout`.
+    /// default is what the command says ([`Command::timeout`](crate::Command)), or else the pool's `request_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
     }
 
-    /// How long it may wait for a lane. The default is the pool's `queue_timeout`.
+    /// How long it may wait for a lane, each time it is tried. The default is the pool's `queue_timeout`.
     pub fn queue_timeout(mut self, timeout: Duration) -> Self {
         self.queue_timeout = timeout;
         self
     }
 
     /// Declares that running the command twice does no harm: it is tried again if its worker dies, until it has killed
-    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls.
+    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls. The
+    /// default is what the command says ([`Command::idempotent`](crate::Command)).
     pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
+        self.idempotent = Some(idempotent);
         self
     }
 
@@ -90,12 +91,13 @@ impl Request {
         self
     }
 
-    /// Names the session the call belongs to; it prefers the session's worker.
+    /// Names the session the call belongs to, with the pool's `session_affinity`.
     pub fn session(self, session: impl Into<SessionId>) -> Self {
-        self.session_with(session, Affinity::Hint)
+        let affinity = self.shared.settings.session_affinity;
+        self.session_with(session, affinity)
     }
 
-    /// Names the session and says what to do when its worker is busy.
+    /// Names the session and says what to do when its worker is busy or gone.
     pub fn session_with(mut self, session: impl Into<SessionId>, affinity: Affinity) -> Self {
         self.session = Some((session.into(), affinity));
         self
@@ -129,7 +131,7 @@ impl Request {
     }
 
     async fn answer(&self) -> Result<Value, CallError> {
-        let budget = self.budget();
+        let mut budget = self.budget();
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, false).await;
@@ -137,7 +139,7 @@ impl Request {
             match self.run(&mut lease, call, budget).await {
                 Ok(Reply::One(value)) => return Ok(value),
                 Ok(Reply::Stream(_)) => return Err(self.unasked_stream(lease)),
-                Err(error) => self.again(error, &mut attempts)?,
+                Err(error) => self.again(error, &mut attempts, &mut budget)?,
             }
         }
     }
@@ -151,17 +153,12 @@ impl Request {
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
         let budget = self.budget();
+        let deadline = budget.deadline;
         match self.begin(budget).await {
             // The stream itself sees to a stop that comes from now on.
             Ok((reply, lease)) => {
-                let (control, timeout) = (self.control, self.timeout);
-                Ok(CallStream::new(
-                    reply,
-                    lease,
-                    control,
-                    budget.deadline,
-                    timeout,
-                ))
+                let (control, timeout) = (self.control, budget.timeout);
+                Ok(CallStream::new(reply, lease, control, deadline, timeout))
             }
             Err(error) => Err(match self.control.finish() {
                 Some(stop) => stop.error(stage(Some(&error))),
@@ -171,14 +168,14 @@ impl Request {
     }
 
     /// Makes the call up to the first answer of its worker.
-    async fn begin(&self, budget: Budget) -> Result<(Reply, Lease), CallError> {
+    async fn begin(&self, mut budget: Budget) -> Result<(Reply, Lease), CallError> {
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, true).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
                 Ok(reply) => return Ok((reply, lease)),
-                Err(error) => self.again(error, &mut attempts)?,
+                Err(error) => self.again(error, &mut attempts, &mut budget)?,
             }
         }
     }
@@ -186,7 +183,7 @@ impl Request {
     /// Runs the call on its lane until it is answered, out of time, or stopped.
     async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
         let done = {
-            let mut work = pin!(lease.run(call, budget.started));
+            let mut work = pin!(lease.run(call, budget.asked));
             let work = poll_fn(|cx| self.control.poll(cx, work.as_mut()));
             timeout_at(budget.deadline.into(), work).await
         };
@@ -196,16 +193,20 @@ impl Request {
             Ok(Err(stop)) => Err(stop.error(Stage::Queue)),
             Err(_elapsed) => Err(CallError::TimedOut {
                 stage: Stage::Run,
-                after: self.timeout,
+                after: budget.timeout,
             }),
         }
     }
 
     fn budget(&self) -> Budget {
-        let started = Instant::now();
+        let asked = Instant::now();
+        let said = || self.shared.defaults.timeout(&self.command);
+        let timeout = self.timeout.or_else(said);
+        let timeout = timeout.unwrap_or(self.shared.settings.request_timeout);
         Budget {
-            started,
-            deadline: started + self.timeout.min(FAR),
+            asked,
+            deadline: asked + timeout.min(FAR),
+            timeout,
         }
     }
 
@@ -223,13 +224,14 @@ impl Request {
         }
         let id = self.shared.next_call();
         let patience = budget
-            .started
+            .asked
             .checked_add(self.queue_timeout)
             .unwrap_or(budget.deadline);
         let arrival = Arrival {
             call: id,
             priority: self.priority,
             session: self.session.clone(),
+            only_on: None,
             give_up_at: patience.min(budget.deadline),
             deadline: budget.deadline,
         };
@@ -256,13 +258,16 @@ impl Request {
                 }
             }
         };
-        let lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let mut lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let session = self.session.as_ref().map(|(session, _)| session);
+        let session_call = session.and_then(|session| lease.session_call(session));
         let call = Call {
             id,
             command: Arc::clone(&self.command),
             args,
             deadline: Some(budget.deadline),
-            session: self.session.as_ref().map(|(session, _)| session.clone()),
+            session: session.cloned(),
+            session_call,
             traceparent: self.traceparent.clone(),
             stream,
         };
@@ -274,7 +279,8 @@ impl Request {
             .shared
             .refused(why, self.session.as_ref().map(|(session, _)| session));
         if let CallError::TimedOut { after, .. } = &mut error {
-            *after = self.queue_timeout.min(budget.deadline - budget.started);
+            let left = budget.deadline.saturating_duration_since(budget.asked);
+            *after = self.queue_timeout.min(left);
         }
         self.shared.emit(EventKind::CallRejected {
             call,
@@ -284,12 +290,20 @@ impl Request {
     }
 
     /// Whether to go round again; if not, the error to return.
-    fn again(&self, error: CallError, attempts: &mut Attempts) -> Result<(), CallError> {
+    fn again(
+        &self,
+        error: CallError,
+        attempts: &mut Attempts,
+        budget: &mut Budget,
+    ) -> Result<(), CallError> {
+        // The time it ran for is no time it waited.
+        budget.asked = Instant::now();
         let CallError::WorkerLost(report) = &error else {
             return Err(attempts.honest(error));
         };
         let most = self.shared.settings.poison_threshold;
-        match attempts.lost(report, self.idempotent, most) {
+        let said = || self.shared.defaults.is_idempotent(&self.command);
+        match attempts.lost(report, self.idempotent.unwrap_or_else(said), most) {
             Next::Again => Ok(()),
             Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
             Next::Paid | Next::Fail => Err(attempts.honest(error)),
@@ -337,14 +351,26 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(code) = self.left {
             let call = self.call;
-            // Dropped without the lock: dropping a sender wakes whoever waits for it.
-            let mut _waiter = None;
-            self.shared.step_with(Input::Withdrawn(call), |state| {
-                _waiter = state.waiters.remove(&call);
-                state.calls.remove(&call);
-                Some(EventKind::CallRejected { call, code })
-            });
+            let event = EventKind::CallRejected { call, code };
+            self.shared.withdraw(call, Some(event));
         }
+    }
+}
+
+impl Shared {
+    /// Takes a call that waits out of the queue.
+    pub(super) fn withdraw(self: &Arc<Self>, call: CallId, event: Option<EventKind>) {
+        // Dropped without the lock: dropping a sender wakes whoever waits for it.
+        let mut waiter = None;
+        self.step_with(Input::Withdrawn(call), |state| {
+            waiter = state.waiters.remove(&call);
+            // One that has got its lane meanwhile is known until that is given back.
+            if waiter.is_some() {
+                state.calls.remove(&call);
+            }
+            event
+        });
+        drop(waiter);
     }
 }
 

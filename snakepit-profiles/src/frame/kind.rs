@@ -68,6 +68,8 @@ kinds! {
     End = 5, "END";
     /// Leave to send more chunks.
     Credit = 6, "CREDIT";
+    /// What a session leaves as of a call, before the call's final answer.
+    State = 13, "STATE";
     /// A worker is ready, or what a worker is told.
     Hello = 16, "HELLO";
     /// A call should end.
@@ -94,6 +96,8 @@ kinds! {
     Trim = 27, "TRIM";
     /// It was tried.
     Trimmed = 28, "TRIMMED";
+    /// Code of the worker tells something of its work.
+    Event = 29, "EVENT";
     /// What a boot process should load.
     Boot = 32, "BOOT";
     /// It has.
@@ -119,7 +123,10 @@ impl Kind {
     /// Whether a worker or boot process may send it on `link`.
     pub const fn arrives_on(self, link: Link) -> bool {
         match link {
-            Link::Lane => matches!(self, Self::Result | Self::Error | Self::Chunk | Self::End),
+            Link::Lane => matches!(
+                self,
+                Self::Result | Self::Error | Self::Chunk | Self::End | Self::State
+            ),
             Link::Control => matches!(
                 self,
                 Self::Hello
@@ -129,6 +136,7 @@ impl Kind {
                     | Self::Failed
                     | Self::Stack
                     | Self::Trimmed
+                    | Self::Event
             ),
             Link::Boot => {
                 matches!(
@@ -159,6 +167,8 @@ impl Kind {
             | Self::Where
             | Self::Trim => length == 0,
             Self::Credit => length == 4 && matches!(codec, Codec::Raw),
+            // Its version, and what it leaves.
+            Self::State => length >= 8 && matches!(codec, Codec::Raw),
             _ => length > 0 && matches!(codec, Codec::Json),
         }
     }

@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
 use parking_lot::Mutex;
+use snakepit_core::session::SessionCall;
 
+use crate::bodies;
 use crate::frame::{Codec, Decoder, Flags, Frame, Header, Kind, Link};
 
 pub(crate) use socket::{Outgoing, Socket};
@@ -37,6 +39,22 @@ struct State {
     phase: Phase,
     /// Whether `out` is a call of which some bytes have yet to leave.
     sending: bool,
+    /// Takes what the session of the call in progress leaves, whoever reads the lane.
+    session: Option<SessionCall>,
+}
+
+impl State {
+    /// Keeps what the session of the call in progress leaves.
+    fn keep(&self, frame: &Frame) -> Result<(), Fault> {
+        let is_own = matches!(self.phase, Phase::Busy { id, .. } if id == frame.header.id);
+        match (&self.session, bodies::state(frame)) {
+            (Some(session), Some((version, left))) if is_own => {
+                session.keep(version, left);
+                Ok(())
+            }
+            _ => Err(Fault::Violation("STATE without a call of a session".into())),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +95,7 @@ impl Lane {
             out: Outgoing::default(),
             phase: Phase::Idle,
             sending: false,
+            session: None,
         };
         Ok(Self {
             socket: Socket::new(Arc::new(fd))?,
@@ -131,6 +150,11 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         let out = &mut self.state_mut().out;
         out.clear();
         out
+    }
+
+    /// Has what the session of the call that is sent next leaves be kept.
+    pub(crate) fn keep_for(&mut self, session: Option<SessionCall>) {
+        self.state_mut().session = session;
     }
 
     /// Sends the call in [`outgoing`](Self::outgoing), whose header says the same `id` and `stream`.
@@ -221,6 +245,10 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         let state = self.state.as_mut().expect("a lease has its state");
         loop {
             match state.decoder.next() {
+                Ok(Some(frame)) if frame.header.kind == Kind::State => {
+                    state.keep(&frame)?;
+                    continue; // the next frame may be here already
+                }
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {}
                 Err(error) => return Err(Fault::Violation(error.to_string())),
@@ -263,7 +291,9 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     }
 
     fn settle(&mut self) {
-        self.state_mut().phase = Phase::Idle;
+        let state = self.state_mut();
+        state.phase = Phase::Idle;
+        state.session = None;
         self.lane.current.store(0, Ordering::Relaxed);
     }
 

@@ -301,3 +301,47 @@ async fn shutting_down_wakes_who_waits() {
     assert!(matches!(result, Err(Fault::Closed)));
     drop(peer);
 }
+
+/// A `STATE` with its version.
+fn state(id: u64, version: u64, left: &[u8]) -> Vec<u8> {
+    let header = Header {
+        length: u32::try_from(8 + left.len()).unwrap(),
+        kind: Kind::State,
+        flags: Flags::NONE,
+        codec: Codec::Raw,
+        id,
+    };
+    [&header.encode()[..], &version.to_le_bytes(), left].concat()
+}
+
+#[tokio::test]
+async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
+    let (lane, mut peer) = lane();
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    for abandoned in [false, true] {
+        let into = Arc::clone(&kept);
+        let session = SessionCall::new(1).kept_by(move |version, left| {
+            into.lock().push((version, left));
+        });
+        let mut held = lease(&lane);
+        fill(&mut held, 1, false, &[]);
+        held.keep_for(Some(session));
+        held.begin(1, false).await.unwrap();
+        // In one piece: the answer is here already when the state was read.
+        let answer = [state(1, 7, b"left"), frame(Kind::Result, 1, b"null")].concat();
+        peer.write_all(&answer).unwrap();
+        if abandoned {
+            held.quiesce().await.unwrap();
+        } else {
+            assert_eq!(held.answer().await.unwrap().header.kind, Kind::Result);
+        }
+        assert!(held.is_free());
+    }
+    assert_eq!(*kept.lock(), vec![(7, Bytes::from_static(b"left")); 2]);
+}
+
+#[tokio::test]
+async fn a_state_nobody_keeps_is_a_violation() {
+    let detail = violation(&state(5, 1, b""), false).await;
+    assert_eq!(detail, "STATE without a call of a session");
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use snakepit_core::Limits;
 
 use crate::frame::PROTOCOL;
-use crate::settings::{LaneKind, Lanes, ThreadSafety};
+use crate::settings::{LaneKind, Lanes, ThreadSafety, Unserialisable};
 
 #[derive(Serialize)]
 struct Hello<'a> {
@@ -17,6 +17,8 @@ struct Hello<'a> {
     lane_kind: LaneKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     check_threads: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_usual")]
+    unserialisable: Unserialisable,
     #[serde(skip_serializing_if = "LimitsMessage::is_empty")]
     limits: LimitsMessage<'a>,
 }
@@ -47,10 +49,16 @@ impl LimitsMessage<'_> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_usual(unserialisable: &Unserialisable) -> bool {
+    *unserialisable == Unserialisable::default()
+}
+
 /// The text for a worker of this name.
 pub(super) fn encode(
     worker: &str,
     lanes: Lanes,
+    unserialisable: Unserialisable,
     limits: &Limits,
     cgroup: Option<&Path>,
     thread_safety: ThreadSafety,
@@ -64,6 +72,7 @@ pub(super) fn encode(
         check_threads: thread_safety
             .check()
             .filter(|_| lanes.kind == LaneKind::Thread),
+        unserialisable,
         limits: LimitsMessage {
             nofile: limits.open_files,
             core: limits.core_dump,
@@ -86,7 +95,8 @@ mod tests {
         };
         let text = |limits: &Limits, cgroup| {
             let off = ThreadSafety::default();
-            String::from_utf8(encode("a/1", lanes, limits, cgroup, off)).unwrap()
+            let hello = encode("a/1", lanes, Unserialisable::Error, limits, cgroup, off);
+            String::from_utf8(hello).unwrap()
         };
         assert!(text(&Limits::default(), None).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
         let limits = Limits {
@@ -105,7 +115,8 @@ mod tests {
     fn threads_are_checked_where_there_are_any() {
         let checks = |kind, thread_safety| {
             let lanes = Lanes { kind, count: 2 };
-            let text = encode("a/1", lanes, &Limits::default(), None, thread_safety);
+            let (usual, limits) = (Unserialisable::Error, Limits::default());
+            let text = encode("a/1", lanes, usual, &limits, None, thread_safety);
             let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
             message["check_threads"].as_str().map(str::to_owned)
         };
@@ -115,5 +126,25 @@ mod tests {
         let strict = checks(LaneKind::Thread, ThreadSafety::Strict);
         assert_eq!(strict.as_deref(), Some("strict"));
         assert_eq!(checks(LaneKind::Interpreter, ThreadSafety::Strict), None);
+    }
+
+    #[test]
+    fn placeholders_are_asked_for_where_they_are_wanted() {
+        let lanes = Lanes {
+            kind: LaneKind::Main,
+            count: 1,
+        };
+        let limits = Limits::default();
+        let off = ThreadSafety::default();
+        let text = encode(
+            "a/1",
+            lanes,
+            Unserialisable::Placeholder,
+            &limits,
+            None,
+            off,
+        );
+        let end = br#""unserialisable":"placeholder"}"#;
+        assert!(text.ends_with(end), "{text:?}");
     }
 }

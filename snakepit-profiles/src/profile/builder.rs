@@ -11,7 +11,7 @@ use crate::boot::{BootMessage, Recipe};
 use crate::frame::DEFAULT_MAX_FRAME;
 use crate::interpreter::Interpreter;
 use crate::launch::{Launcher, Rules};
-use crate::settings::{GilPolicy, LaneKind, LogLevel, SpawnMode, ThreadSafety};
+use crate::settings::{GilPolicy, LaneKind, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Describes a profile, such as a [`ProcessProfile`](crate::ProcessProfile).
 pub struct Builder<P> {
@@ -30,6 +30,7 @@ pub(super) struct Options {
     /// How many workers the pool is to have, as far as that is known.
     pub(super) workers: usize,
     pub(super) thread_safety: ThreadSafety,
+    pub(super) unserialisable: Unserialisable,
     pub(super) recipe: Recipe,
 }
 
@@ -41,6 +42,7 @@ impl Options {
             gil: None,
             workers: 1,
             thread_safety: ThreadSafety::default(),
+            unserialisable: Unserialisable::default(),
             recipe: Recipe {
                 python: Interpreter::default(),
                 env: BTreeMap::new(),
@@ -64,7 +66,7 @@ impl Options {
             gil: self.gil.unwrap_or(kind.usual_gil_policy()),
             thread_safety: self.thread_safety,
         };
-        Launcher::new(self.recipe, self.spawn, lanes, rules)
+        Launcher::new(self.recipe, self.spawn, lanes, rules, self.unserialisable)
     }
 }
 
@@ -136,6 +138,12 @@ impl<P: Profile> Builder<P> {
     /// What the pool thinks of the GIL. Thread pools prefer it off by default, others do not mind.
     pub fn gil(mut self, policy: GilPolicy) -> Self {
         self.options.gil = Some(policy);
+        self
+    }
+
+    /// What becomes of results that no value can carry: by default the call ends with an error.
+    pub fn unserialisable(mut self, unserialisable: Unserialisable) -> Self {
+        self.options.unserialisable = unserialisable;
         self
     }
 

@@ -20,7 +20,7 @@ use super::ask::Questions;
 use super::messages::{self, Hello};
 use super::output::Lines;
 use super::words::Words;
-use super::{Findings, Handle, LAST_WORD, Shared, Sink, Verdict};
+use super::{Findings, Handle, LAST_WORD, Listener, Shared, Sink, Verdict, event};
 use crate::boot::Ward;
 use crate::cgroup::{self, Group};
 use crate::codec::Failure;
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) sink: Sink,
     /// Takes what it finds out about itself.
     pub(crate) findings: Findings,
+    /// Takes what its code tells.
+    pub(crate) telemetry: Listener,
     /// The zygote it was forked from, kept until the worker is gone.
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// The control group that was made for it.
@@ -93,6 +95,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         lanes,
         sink,
         findings,
+        telemetry,
         parent,
         group,
         place,
@@ -128,8 +131,9 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         status,
         sink,
         findings,
+        telemetry,
         parent,
-        _ward: ward,
+        ward: Some(ward),
         handle: handle.clone(),
     };
     tokio::spawn(task.run());
@@ -148,8 +152,9 @@ struct Task {
     status: oneshot::Receiver<ExitStatus>,
     sink: Sink,
     findings: Findings,
+    telemetry: Listener,
     parent: Option<Arc<dyn Parent>>,
-    _ward: Ward,
+    ward: Option<Ward>,
 }
 
 impl Task {
@@ -161,8 +166,15 @@ impl Task {
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => self.orphaned(),
-            Err(_) => ExitStatus::Unknown,
+            Err(_) => {
+                // Its zygote is stopped, or hangs, and has not buried it: its number is still its own.
+                self.handle.0.leash.kill_group();
+                ExitStatus::Unknown
+            }
         };
+        if let Some(ward) = self.ward.take() {
+            ward.buried();
+        }
         let _ = timeout(ECHO, self.drain()).await;
         let memory = (!was_ours).then(|| self.memory(status)).flatten();
         self.publish(status, memory);
@@ -274,6 +286,9 @@ impl Task {
                 let line = messages::log(body, frame.header.id).map_err(malformed)?;
                 self.handle.0.words.lock().note(&line.text);
                 (self.sink)(line);
+            }
+            (Kind::Event, _) => {
+                (self.telemetry)(event(body, frame.header.id).map_err(malformed)?);
             }
             (Kind::Stack, None) => {
                 let stack = messages::stack(body).map_err(malformed)?;

@@ -24,7 +24,7 @@ async fn a_configured_profile_launches() {
         let config = parse("process", &format!(
             "adapter: {adapter}; adapter_args: {{greeting: hi, numbers: [1, 2.5, null]}}; \
              adapter_env: {{{mark}: '{value}', OMP_NUM_THREADS: '3'}}; python: {python}; preload: [json]; \
-             spawn: zygote; max_payload: 1MiB; log_level: WARNING"
+             spawn: zygote; max_payload: 1MiB; log_level: WARNING; unserialisable: placeholder"
         ))
         .unwrap();
         let profile = &config.pools[0].profile;
@@ -47,6 +47,7 @@ fn nonsense_is_refused_with_its_place() {
     for keys in [
         "spawn: sometimes",
         "log_level: loud",
+        "unserialisable: pickle",
         "max_payload: 10",
         "max_payload: 4GiB",
         "adapter_args: [1]",

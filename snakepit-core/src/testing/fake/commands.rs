@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::command::Command;
 use crate::error::{CallError, RemoteError, RemoteKind};
 use crate::value::{Args, Value, to_json};
-use crate::worker::{Call, Command};
+use crate::worker::Call;
 
 /// What a command does, as far as it can be known beforehand.
 pub(super) enum Outcome {
@@ -36,11 +37,11 @@ const COMMANDS: &[(&str, &str, bool)] = &[
 ];
 
 pub(super) fn offered() -> Vec<Command> {
-    let command = |&(name, signature, stream): &(&str, &str, bool)| Command {
-        name: name.to_owned(),
-        signature: signature.to_owned(),
-        doc: String::new(),
-        stream,
+    let command = |&(name, signature, stream): &(&str, &str, bool)| {
+        let mut command = Command::new(name);
+        command.signature = signature.to_owned();
+        command.stream = stream;
+        command
     };
     COMMANDS.iter().map(command).collect()
 }

@@ -15,6 +15,7 @@ use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind};
 use crate::ids::{CallId, LaneId};
 use crate::limits::CancelGrace;
 use crate::notice::Notice;
+use crate::telemetry::Telemetry;
 use crate::value::Value;
 use crate::worker::{Call, LaunchContext, Quiesced, Reply, ReplyStream, Worker};
 
@@ -69,6 +70,11 @@ impl FakeWorker {
     /// Gives a notice, as a real worker does when it finds out something.
     pub fn notify(&self, notice: Notice) {
         (self.context.notices)(notice);
+    }
+
+    /// Tells something, as code in a real worker does.
+    pub fn tell(&self, telemetry: Telemetry) {
+        (self.context.telemetry)(telemetry);
     }
 
     /// `pool/number`.
