@@ -19,7 +19,7 @@ from snakepit_bridge import _wire as wire
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PATIENCE = 30.0
 _HEADER = struct.Struct("<IBBBBQ")
-_BODILESS = (wire.CREDIT, wire.PING, wire.CANCEL, wire.STOP, wire.TELL, wire.WHERE, wire.TRIM)
+_BODILESS = (wire.CREDIT, wire.ITEMS_END, wire.PING, wire.CANCEL, wire.STOP, wire.TELL, wire.WHERE, wire.TRIM)
 
 
 class Frame:
@@ -46,7 +46,7 @@ class Wire:
         sock.settimeout(PATIENCE)
 
     def send(self, kind: int, body: Any = b"", ident: int = 0, flags: int = 0, fds: Iterable[int] = ()) -> None:
-        codec = 0 if isinstance(body, bytes) and kind in _BODILESS else 1
+        codec = 0 if isinstance(body, bytes) and kind in _BODILESS and (kind != wire.ITEMS_END or not body) else 1
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         frame = _HEADER.pack(len(data), kind, flags, codec, 0x53, ident) + data
         rights = array.array("i", fds)

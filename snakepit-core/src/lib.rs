@@ -8,6 +8,7 @@ mod command;
 pub mod config;
 pub mod error;
 pub mod event;
+mod exchange;
 mod ids;
 mod limits;
 mod notice;
@@ -25,8 +26,9 @@ mod worker;
 
 pub use command::{Command, Parameter, ParameterDefault, ParameterKind};
 pub use config::{Config, ConfigReport, PolicyFactory, ProfileFactory, Registry};
-pub use error::{CallError, Delivery, LaunchError, Retry};
+pub use error::{CallError, Delivery, LaunchError, Retry, ToolError};
 pub use event::{Event, EventKind, EventSink};
+pub use exchange::{Ask, Exchange, MAX_DEPTH, ToolSpec};
 pub use ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 pub use limits::{CancelGrace, Ceiling, Limits};
 pub use notice::Notice;

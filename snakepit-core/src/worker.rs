@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::command::Command;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
+use crate::exchange::Exchange;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
@@ -184,6 +185,10 @@ pub struct Call {
     pub traceparent: Option<Arc<str>>,
     /// Whether the answer is wanted as a stream.
     pub stream: bool,
+    /// How many calls are around this one, each having asked a tool that made the next.
+    pub depth: u32,
+    /// Whom to ask for tools and input while it runs. `None`: there are neither.
+    pub exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl Call {
@@ -198,12 +203,20 @@ impl Call {
             session_call: None,
             traceparent: None,
             stream: false,
+            depth: 0,
+            exchange: None,
         }
     }
 
     /// Asks for a stream.
     pub fn streaming(mut self) -> Self {
         self.stream = true;
+        self
+    }
+
+    /// With someone to ask while it runs.
+    pub fn with_exchange(mut self, exchange: Arc<dyn Exchange>) -> Self {
+        self.exchange = Some(exchange);
         self
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use snakepit_core::error::RemoteError;
 use snakepit_core::value::ValueError;
-use snakepit_core::{Call, SessionId, Value};
+use snakepit_core::{Call, Exchange, SessionId, Value};
 
 use crate::codec::{self, CallContext, CodecError, Failure};
 use crate::frame::{Codec, Flags, Frame, HEADER_LEN, Header, Kind};
@@ -22,6 +22,8 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
         session: call.session.as_ref().map(SessionId::as_str),
         state: (call.session_call.as_ref()).map(|session| (session.number, session.left.as_ref())),
         traceparent: call.traceparent.as_deref(),
+        depth: call.depth,
+        input: call.exchange.as_deref().and_then(Exchange::input),
     };
     let Outgoing { head, buffers, .. } = out;
     head.extend_from_slice(&[0; HEADER_LEN]);

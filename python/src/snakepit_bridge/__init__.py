@@ -17,6 +17,7 @@ from ._arrays import RawArray
 from ._context import CallContext, context, current_call
 from ._sessions import SessionState
 from ._tables import RawTable
+from ._tools import ToolError
 from .session_context import SessionContext
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "ThreadSafeAdapter",
     "ThreadSafetyChecker",
     "ThreadSafetyError",
+    "ToolError",
     "__version__",
     "cancelled",
     "check_cancelled",

@@ -10,48 +10,84 @@ from ._api import Cancelled
 from ._cancel import Gate
 from ._commands import shown_signature, signature_of
 from ._errors import describe, error_of, smaller
+from ._exchange import Exchange
 from ._frames import Connection
 from ._mismatch import BadArguments
 from ._traces import is_own
 from ._values import Unserialisable, body_parts, encode
-from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, dump_object
+from ._wire import CHUNK, CODEC_JSON, CODEC_RAW, END, ERROR, FLAG_BUFFERS, RESULT, dump_object
 
 _EXIT_HINT = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
+
+
+class _Impossible(Exception):
+    """A value that cannot be sent, and what to answer instead."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        super().__init__()
+        self.described = described
 
 
 class Answers:
     """How one lane answers the call that its gate says is running."""
 
-    def __init__(self, link: Connection, gate: Gate) -> None:
+    def __init__(self, link: Connection, gate: Gate, exchange: Exchange) -> None:
         self._link = link
         self._gate = gate
+        self._exchange = exchange
         self.leave_copy: Callable[[BaseException], Any] | None = None
         """Set in a process that user code forked: how to end it when an exception reaches the lane."""
 
-    def value(self, kind: int, value: Any) -> bool:
-        """Answer with a value, or with the reason why that is impossible. False in the latter case."""
-        link = self._link
+    def result(self, value: Any) -> None:
+        """Answer with a value, or with the reason why that is impossible."""
+        try:
+            text, buffers = self._encoded(value)
+        except _Impossible as reason:
+            self.error(reason.described)
+            return
+        exchange = self._exchange
+        exchange.ended = ident = self._gate.running
+        if exchange.is_used:
+            exchange.end(ident)
+        if buffers:
+            self._link.send(RESULT, FLAG_BUFFERS, CODEC_JSON, ident, body_parts(text, buffers))
+        else:
+            self._link.send_text(RESULT, ident, text)
+
+    def chunk(self, value: Any) -> bool:
+        """Add a value to the answer. False if that was impossible: then the answer is the reason why."""
+        try:
+            text, buffers = self._encoded(value)
+        except _Impossible as reason:
+            self.error(reason.described)
+            return False
+        with self._exchange.lock:  # other threads may be asking
+            if buffers:
+                parts = body_parts(text, buffers)
+                self._link.send(CHUNK, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
+            else:
+                self._link.send_text(CHUNK, self._gate.running, text)
+        return True
+
+    def end(self) -> None:
+        """The chunks are all there are."""
+        ident = self._gate.running
+        self._exchange.end(ident)
+        self._link.send(END, 0, CODEC_RAW, ident)
+
+    def _encoded(self, value: Any) -> tuple[bytes, list[memoryview]]:
         try:
             text, buffers = encode(value)
         except Unserialisable as error:
-            self.error(error_of("unserialisable", str(error)))
-            return False
+            raise _Impossible(error_of("unserialisable", str(error))) from None
         except BaseException as error:  # out of memory, or a conversion of user code that exits
-            self.error(describe(error, "exception"))
-            return False
-        if not buffers:
-            size = len(text)
-            if size <= link.max_frame:
-                link.send_text(kind, self._gate.running, text)
-                return True
-        else:
-            parts = body_parts(text, buffers)
-            size = sum(map(len, parts))
-            if size <= link.max_frame:
-                link.send(kind, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
-                return True
-        self.error(too_large(size, link.max_frame))
-        return False
+            raise _Impossible(describe(error, "exception")) from None
+        size = len(text)
+        if buffers:
+            size += 4 + sum(8 + view.nbytes for view in buffers)
+        if size > self._link.max_frame:
+            raise _Impossible(too_large(size, self._link.max_frame))
+        return text, buffers
 
     def failure(
         self,
@@ -80,6 +116,7 @@ class Answers:
 
     def error(self, described: dict[str, Any]) -> None:
         """Answer with an error."""
+        self._exchange.end(self._gate.running)
         body = dump_object(described)
         if len(body) > self._link.max_frame:
             body = dump_object(smaller(described, self._link.max_frame))

@@ -14,20 +14,18 @@ from ._cancel import BEFORE_START, Gate
 from ._context import CallContext
 from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
+from ._exchange import Exchange
 from ._frames import Connection
 from ._gil import LateNotice
 from ._sessions import SESSION_CLOSED, Keeper, Visit, visit_of
+from ._tools import Items
 from ._values import Unusable, decode, parse
 from ._wire import (
     CALL,
-    CHUNK,
     CODEC_JSON,
     CODEC_RAW,
-    CREDIT,
-    END,
     FLAG_STREAM,
     FREE_CHUNKS,
-    RESULT,
     STATE,
     LinkClosed,
     ProtocolError,
@@ -60,8 +58,8 @@ class Lane:
         """What it keeps for sessions."""
         self.served = 0
         self.stopping = False
-        self.answers = Answers(link, gate)
-        self._last = 0
+        self.exchange = Exchange(link, gate)
+        self.answers = Answers(link, gate, self.exchange)
         self._command = ""
         self._deadline: int | None = None
         self._context: Mapping[str, Any] = _NO_CONTEXT
@@ -134,7 +132,7 @@ class Lane:
             else:
                 kind, flags, codec, ident, body, owned = read()
                 if kind != CALL:
-                    self._between_calls(kind, flags, codec, ident, body)
+                    self.exchange.pass_over(kind, ident)
                     continue
                 gate.running = ident
                 prepared = self._decoded(flags, codec, body, owned)
@@ -165,7 +163,7 @@ class Lane:
                             self._look_at_gil()
                         if self._visit is not None:
                             self._save_session()
-                        self.answers.value(RESULT, result)
+                        self.answers.result(result)
                         result = None
                 if out or err:
                     _output.flush()
@@ -185,7 +183,6 @@ class Lane:
             self.notice = None
 
     def _finish(self) -> None:
-        self._last = self.gate.running
         self.gate.running = 0
         self._visit = None
         self.served += 1
@@ -246,8 +243,14 @@ class Lane:
         if function is None:
             self.answers.error(unknown(command, self.functions))
             return None
-        if context is not _NO_CONTEXT and not self._enter_session(context):
-            return None
+        if context is not _NO_CONTEXT:
+            if not self._enter_session(context):
+                return None
+            name = context.get("input")
+            if name is not None:
+                if type(name) is not str or name in kwargs:
+                    raise ProtocolError("the input of CALL has no name of its own")
+                kwargs[name] = Items(self.exchange, gate.running)
         return function, args, kwargs
 
     def _complete(self, result: Any) -> Any:
@@ -291,7 +294,8 @@ class Lane:
         if len(body) > self.link.max_frame:
             keeper.refuse(visit, len(body))
             body = body[:8]
-        self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
+        with self.exchange.lock:  # other threads may be asking
+            self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
 
     def _interruptibly(self, function: Callable[[Visit], Any], visit: Visit) -> Any:
         gate = self.gate
@@ -318,13 +322,13 @@ class Lane:
             if step is None:
                 self._look_at_gil()
                 self._save_session()
-                if self.answers.value(CHUNK, result):
-                    self.link.send(END, 0, CODEC_RAW, ident)
+                if self.answers.chunk(result):
+                    self.answers.end()
                 return
             if self._send_chunks(step):
                 self._look_at_gil()
                 self._save_session()
-                self.link.send(END, 0, CODEC_RAW, ident)
+                self.answers.end()
                 return
         except (LinkClosed, ProtocolError):
             raise
@@ -353,42 +357,7 @@ class Lane:
                 gate.settle()
                 raise Cancelled
             if not credit:
-                credit = self._wait_for_credit()
-            if not self.answers.value(CHUNK, item):
+                credit = self.exchange.wait_for_credit(ident)
+            if not self.answers.chunk(item):
                 return False
             credit -= 1
-
-    def _wait_for_credit(self) -> int:
-        """Block until the host allows more chunks. Not armed: an interrupted read would lose bytes of the lane."""
-        gate, link = self.gate, self.link
-        poll = select.poll()
-        descriptor = link.sock.fileno()
-        poll.register(descriptor, select.POLLIN)
-        poll.register(gate.wake_descriptor, select.POLLIN)
-        credit = 0
-        while not credit:
-            if not link.read_ahead:
-                ready = dict(poll.poll())
-                gate.drain()
-                if gate.is_cancelled(gate.running):
-                    raise Cancelled
-                if descriptor not in ready:
-                    continue
-            kind, flags, codec, ident, body, _ = link.read()
-            if ident != gate.running:
-                self._between_calls(kind, flags, codec, ident, body)
-            else:
-                credit += _credit(kind, flags, codec, body)
-        return credit
-
-    def _between_calls(self, kind: int, flags: int, codec: int, ident: int, body: memoryview) -> None:
-        """A CREDIT that crossed the end of its stream is the only frame allowed besides CALL."""
-        _credit(kind, flags, codec, body)
-        if ident != self._last:
-            raise ProtocolError("CREDIT for call %d, which is not in progress" % ident)
-
-
-def _credit(kind: int, flags: int, codec: int, body: memoryview) -> int:
-    if kind != CREDIT or flags or codec != CODEC_RAW or len(body) != 4:
-        raise ProtocolError("frame of kind %d out of order, or malformed" % kind)
-    return int.from_bytes(body, "little")

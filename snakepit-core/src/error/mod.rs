@@ -8,6 +8,7 @@ mod exit;
 mod launch;
 mod rejection;
 mod remote;
+mod tool;
 mod traceback;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use exit::{ExitReport, ExitStatus, LostCall};
 pub use launch::{LaunchError, LaunchErrorKind};
 pub use rejection::Rejection;
 pub use remote::{RemoteError, RemoteKind};
+pub use tool::ToolError;
 
 /// Did user code possibly run?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,18 @@ pub enum Retry {
     Later,
     /// Repeat only if the command may run twice.
     IfIdempotent,
+}
+
+impl Retry {
+    /// Its name in other languages: `never`, `now`, `later`, `if_idempotent`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Now => "now",
+            Self::Later => "later",
+            Self::IfIdempotent => "if_idempotent",
+        }
+    }
 }
 
 /// Where a call was when it failed.

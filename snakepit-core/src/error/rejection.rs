@@ -44,6 +44,12 @@ pub enum Rejection {
         /// The limit, `max_sessions`.
         limit: usize,
     },
+    /// A tool called that a call asked for, that was made by a tool, and so on: more often than anybody can mean.
+    #[error("takes no call inside of {limit} others")]
+    TooDeep {
+        /// How many calls may be around a call.
+        limit: u32,
+    },
     /// The pool finishes what it has and takes nothing new.
     #[error("is draining")]
     Draining,
@@ -77,6 +83,7 @@ impl Rejection {
             Self::SessionBusy { .. } => "pool.session_busy",
             Self::SessionLost { .. } => "pool.session_lost",
             Self::TooManySessions { .. } => "pool.too_many_sessions",
+            Self::TooDeep { .. } => "pool.too_deep",
             Self::Draining => "pool.draining",
             Self::Closed => "pool.closed",
             Self::BreakerOpen { .. } => "pool.breaker_open",
@@ -93,7 +100,9 @@ impl Rejection {
             | Self::BreakerOpen { .. } => Retry::Later,
             // The pool goes on trying to start workers.
             Self::Unavailable { cause } if !cause.is_permanent() => Retry::Later,
-            Self::Draining | Self::Closed | Self::Unavailable { .. } => Retry::Never,
+            Self::TooDeep { .. } | Self::Draining | Self::Closed | Self::Unavailable { .. } => {
+                Retry::Never
+            }
         }
     }
 
@@ -109,6 +118,9 @@ impl Rejection {
             Self::TooManySessions { .. } => Some(
                 "close sessions that are done with, lower `session_ttl`, or raise `max_sessions`".into(),
             ),
+            Self::TooDeep { .. } => {
+                Some("look for a tool whose calls ask for that tool again".into())
+            }
             Self::Unavailable { cause } => cause.hint(),
             Self::BreakerOpen { .. } => Some(
                 "look at how the last worker ended; raise `restart_budget` if calls may end their worker".into(),

@@ -1,18 +1,23 @@
 //! How a pool is put together and started.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::admin::check_size;
 use super::maintain::keep_time;
 use super::policies::Policies;
 use super::shared::Shared;
+use super::tools::{Tool, Toolbox, Tools};
 use super::{Pool, PoolSettings, ResizeError};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::EventSink;
+use crate::exchange::ToolSpec;
 use crate::ids::PoolName;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Scheduler, SchedulerConfig};
@@ -28,6 +33,7 @@ pub struct PoolBuilder {
     policies: Vec<Arc<dyn RecyclePolicy>>,
     meter: Option<Arc<dyn Meter>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    tools: Toolbox,
 }
 
 impl PoolBuilder {
@@ -39,6 +45,7 @@ impl PoolBuilder {
             policies: Vec::new(),
             meter: None,
             sinks: Vec::new(),
+            tools: Toolbox::default(),
         }
     }
 
@@ -107,6 +114,19 @@ impl PoolBuilder {
         self
     }
 
+    /// Offers a host tool, as [`Pool::tool`] does.
+    pub fn tool<T, U, E, F, R>(mut self, spec: impl Into<ToolSpec>, function: F) -> Self
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        self.tools.add(Tool::new(spec.into(), function));
+        self
+    }
+
     /// Launches the workers and waits until all are ready.
     ///
     /// # Errors
@@ -154,6 +174,7 @@ impl PoolBuilder {
             Policies::new(self.policies, self.meter),
             self.sinks,
             Scheduler::new(&config),
+            Tools::new(self.tools),
             Handle::current(),
         ));
         shared.step(crate::sched::Input::Tick);

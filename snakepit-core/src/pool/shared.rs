@@ -21,6 +21,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
+use super::tools::Tools;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
@@ -93,6 +94,7 @@ pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
+    pub(super) tools: Tools,
     pub(super) runtime: Handle,
     pub(super) defaults: Defaults,
     pub(super) state: Mutex<State>,
@@ -112,6 +114,7 @@ impl Shared {
         policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
+        tools: Tools,
         runtime: Handle,
     ) -> Self {
         let state = State {
@@ -143,6 +146,7 @@ impl Shared {
             settings,
             profile,
             policies,
+            tools,
             runtime,
             defaults: Defaults::new(),
             state: Mutex::new(state),

@@ -22,6 +22,10 @@ pub struct CallContext<'a> {
     pub state: Option<(u64, Option<&'a Left>)>,
     /// The caller's W3C trace context.
     pub traceparent: Option<&'a str>,
+    /// How many calls are around it.
+    pub depth: u32,
+    /// The keyword argument that its input is for.
+    pub input: Option<&'a str>,
 }
 
 /// Adds the body of a frame that carries one value: table and text to `out`, the buffers that follow to `buffers`.
@@ -65,8 +69,11 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context =
-            context.session.is_some() || context.traceparent.is_some() || context.state.is_some();
+        let has_context = context.session.is_some()
+            || context.state.is_some()
+            || context.traceparent.is_some()
+            || context.input.is_some()
+            || context.depth > 0;
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
@@ -103,6 +110,7 @@ impl Encoder<'_> {
         for (key, text) in [
             ("session", context.session),
             ("traceparent", context.traceparent),
+            ("input", context.input),
         ] {
             if let Some(text) = text {
                 self.out.push(mark);
@@ -122,6 +130,11 @@ impl Encoder<'_> {
                     ));
                 }
             }
+            mark = b',';
+        }
+        if context.depth > 0 {
+            self.out.push(mark);
+            self.display(format_args!("\"depth\":{}", context.depth));
         }
         self.out.push(b'}');
     }

@@ -161,10 +161,12 @@ fn a_call_leaves_out_what_it_does_not_need() {
         session: Some("s\""),
         state: None,
         traceparent: Some("t"),
+        input: Some("items"),
+        depth: 2,
     };
     assert_eq!(
         call(&Args::none(), &context),
-        r#"["f",[],{},5,{"session":"s\"","traceparent":"t"}]"#
+        r#"["f",[],{},5,{"session":"s\"","traceparent":"t","input":"items","depth":2}]"#
     );
     let session = CallContext {
         session: Some("s"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::*;
-use crate::frame::HEADER_LEN;
+use crate::frame::{Codec, Flags, HEADER_LEN, Header};
 
 /// A lane and the worker's end of its socket.
 fn lane() -> (Arc<Lane>, UnixStream) {
@@ -186,7 +186,8 @@ async fn a_stream_ends_with_its_end_and_is_granted_more_on_request() {
         assert_eq!(held.answer().await.unwrap().header.kind, Kind::Chunk);
         assert!(!held.is_free());
     }
-    held.grant(8).await.unwrap();
+    crate::questions::credit(3, 8, held.outgoing());
+    assert!(held.turn().await.unwrap().is_none() && !held.is_writing());
     let credit = hear(&mut peer, HEADER_LEN + 4);
     assert_eq!(credit[4..8], [6, 0, 0, 0x53]);
     assert_eq!(credit[8], 3);
@@ -344,4 +345,42 @@ async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
 async fn a_state_nobody_keeps_is_a_violation() {
     let detail = violation(&state(5, 1, b""), false).await;
     assert_eq!(detail, "STATE without a call of a session");
+}
+
+#[tokio::test]
+async fn an_answer_overtakes_what_is_still_being_sent() {
+    let (lane, mut peer) = lane();
+    let mut held = call(&lane, 1, false).await;
+    hear(&mut peer, HEADER_LEN + 8);
+    // A reply larger than the socket, to a question that was given up.
+    let reply = frame(Kind::Reply, 1, &vec![b' '; 4_000_000]);
+    held.outgoing().head.extend_from_slice(&reply);
+    assert!(poll_and_drop(held.turn()).await.is_none());
+    assert!(held.is_writing());
+    peer.write_all(&frame(Kind::Result, 1, b"1")).unwrap();
+    // Dropped before the rest has left: the lane is not free.
+    assert!(poll_and_drop(held.answer()).await.is_none());
+    drop(held);
+    let reader = std::thread::spawn(move || {
+        let heard = hear(&mut peer, reply.len());
+        assert!(heard == reply, "one frame, whole");
+        peer
+    });
+    let mut held = lease(&lane);
+    assert_eq!(held.abandoned(), Some(1));
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
+    drop(reader.join().unwrap());
+}
+
+#[tokio::test]
+async fn questions_of_an_abandoned_call_are_passed_over() {
+    let (lane, mut peer) = lane();
+    drop(call(&lane, 1, false).await);
+    peer.write_all(&frame(Kind::Ask, 1, b"[1,null,[],{},null]"))
+        .unwrap();
+    peer.write_all(&frame(Kind::Error, 1, b"{}")).unwrap();
+    let mut held = lease(&lane);
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
 }

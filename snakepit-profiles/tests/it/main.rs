@@ -17,6 +17,7 @@ mod support;
 mod telemetry;
 mod thread_safety;
 mod threads;
+mod tools;
 mod values;
 mod zoo;
 mod zygotes;

@@ -69,7 +69,7 @@ enum What {
     Cancel,
     /// What keeping workers alive costs, and how fast it acts: recycling, reloads, deaths, timeouts, a long run
     Lifecycle,
-    /// What adapters' authors use: sessions, values
+    /// What adapters' authors use: streams, host tools, sessions, values
     Author,
     /// All of it but the comparison
     All,

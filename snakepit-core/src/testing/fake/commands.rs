@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::command::Command;
 use crate::error::{CallError, RemoteError, RemoteKind};
+use crate::exchange::Ask;
 use crate::value::{Args, Value, to_json};
 use crate::worker::Call;
 
@@ -16,6 +17,10 @@ pub(super) enum Outcome {
     Many(Steps),
     /// It takes its time, and then produces null.
     Wait(Duration),
+    /// It asks a tool, and returns the answer.
+    Ask(Ask),
+    /// It returns the sum of its input.
+    Total,
     /// It ends the worker.
     Die,
 }
@@ -32,6 +37,8 @@ const COMMANDS: &[(&str, &str, bool)] = &[
     ("sleep", "(seconds)", false),
     ("numbers", "(count)", true),
     ("broken_numbers", "(count)", true),
+    ("ask", "(tool, value)", false),
+    ("total", "(numbers)", false),
     ("die", "()", false),
     ("hang", "()", false),
 ];
@@ -66,6 +73,14 @@ pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, CallErr
                 numbers(&call.args)?.chain([broken]),
             )))
         }
+        "ask" => match call.args.positional.as_slice() {
+            [Value::Str(tool), value] => {
+                let ask = Ask::new(tool.as_str(), Args::positional([value.clone()]));
+                Ok(Outcome::Ask(ask))
+            }
+            _ => Err(unfit("expected `tool` and `value`")),
+        },
+        "total" => Ok(Outcome::Total),
         "die" => Ok(Outcome::Die),
         "hang" => Ok(Outcome::Wait(Duration::MAX)),
         other => Err(error(
@@ -103,7 +118,7 @@ fn unfit(message: &str) -> CallError {
     error(RemoteKind::BadArguments, message)
 }
 
-fn raised(message: Value) -> CallError {
+pub(super) fn raised(message: Value) -> CallError {
     match message {
         Value::Str(text) => error(RemoteKind::Exception, text),
         other => error(RemoteKind::Exception, to_json(&other)),
