@@ -28,8 +28,8 @@ _waiting: dict[int, _Attempt] = {}
 ALL: weakref.WeakSet[Shared[Any]] = weakref.WeakSet()
 """Every one there is, for who wants to look at what they hold."""
 
-ON_BUILT: list[Callable[[Shared[Any]], None]] = []
-"""Told of each object when it is built."""
+ON_BUILT: list[Callable[[Any, bool | Collection[str]], None]] = []
+"""Told of each object, and of what only reads it, when it is built and before anybody has it."""
 
 
 class Shared(Generic[_T]):
@@ -80,11 +80,11 @@ class Shared(Generic[_T]):
             try:
                 attempt = self._attempts.setdefault(process, mine)
                 if attempt is mine:
-                    self._value = _made(self._factory)
+                    self._value = value = _made(self._factory)
+                    for tell in ON_BUILT:
+                        tell(value, self.read_only)
                     self._is_built = True
                     mine.done.set()
-                    for tell in ON_BUILT:
-                        tell(self)
                     break
             except BaseException as error:
                 self._give_up(process, mine, error)

@@ -93,7 +93,8 @@ class ThreadSafetyChecker:
             self._watch_marked(marked)
         _shared.ON_BUILT.append(self._watch_shared)
         for each in list(_shared.ALL):
-            self._watch_shared(each)
+            if each._is_built:
+                self._watch_shared(each._value, each.read_only)
 
     def stop(self) -> None:
         """Have everything as it was. What was found stays in the report."""
@@ -194,9 +195,9 @@ class ThreadSafetyChecker:
         if is_new:
             self._on_overlap(overlap)
 
-    def _watch_shared(self, each: Any) -> None:
-        if each._is_built and not validate_thread_safety(each._value):
-            self._watcher.watch_object(each._value, each.read_only)
+    def _watch_shared(self, value: Any, read_only: bool | Collection[str]) -> None:
+        if not validate_thread_safety(value):
+            self._watcher.watch_object(value, read_only)
 
     def _watch_marked(self, marked: Any) -> None:
         if isinstance(marked, type):
