@@ -100,7 +100,7 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Give up after this time: `250ms`, `5s`, `1h30m` [default: the pool's `request_timeout`]
+    /// Give up after this time: `250ms`, `5s`, `1h30m` [default: the command's own, or the pool's `request_timeout`]
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 

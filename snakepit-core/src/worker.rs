@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+use crate::command::Command;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
+use crate::exchange::Exchange;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
+use crate::session::SessionCall;
 use crate::telemetry::Telemetry;
 use crate::value::{Args, Value};
 
@@ -145,6 +148,9 @@ pub struct Hello {
     pub launch: String,
     /// Whether the kernel enforces [`Limits::hard_memory`] on it. If not, it has to be measured and killed.
     pub memory_enforced: bool,
+    /// Whether it keeps something for sessions, and so has to know when one ends: it is sent calls of
+    /// [`SESSION_CLOSED`](crate::session::SESSION_CLOSED).
+    pub keeps_sessions: bool,
     /// Further facts, for diagnosis.
     pub facts: Value,
 }
@@ -157,19 +163,6 @@ impl Hello {
             ..Self::default()
         }
     }
-}
-
-/// A command a worker offers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Command {
-    /// The name to call it by.
-    pub name: String,
-    /// Its signature as the worker's language writes it.
-    pub signature: String,
-    /// The first line of its documentation.
-    pub doc: String,
-    /// Whether it produces a stream.
-    pub stream: bool,
 }
 
 /// One call, ready to be run.
@@ -186,10 +179,16 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The caller's session, for Python to see.
     pub session: Option<SessionId>,
+    /// What a worker that keeps something for sessions needs to know of this one.
+    pub session_call: Option<SessionCall>,
     /// The caller's W3C trace context.
     pub traceparent: Option<Arc<str>>,
     /// Whether the answer is wanted as a stream.
     pub stream: bool,
+    /// How many calls are around this one, each having asked a tool that made the next.
+    pub depth: u32,
+    /// Whom to ask for tools and input while it runs. `None`: there are neither.
+    pub exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl Call {
@@ -201,14 +200,23 @@ impl Call {
             args: Arc::new(args),
             deadline: None,
             session: None,
+            session_call: None,
             traceparent: None,
             stream: false,
+            depth: 0,
+            exchange: None,
         }
     }
 
     /// Asks for a stream.
     pub fn streaming(mut self) -> Self {
         self.stream = true;
+        self
+    }
+
+    /// With someone to ask while it runs.
+    pub fn with_exchange(mut self, exchange: Arc<dyn Exchange>) -> Self {
+        self.exchange = Some(exchange);
         self
     }
 }
@@ -242,7 +250,8 @@ pub enum Quiesced {
     Stuck,
 }
 
-/// A running worker. All methods may be called from any thread at any time.
+/// A running worker. All methods may be called from any thread at any time. A method other than [`call`](Self::call)
+/// that panics has given no answer: a lane that was to be freed is stuck, a worker that was to end is killed.
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// Runs a call on a lane. The pool never runs two calls on one lane at the same time.

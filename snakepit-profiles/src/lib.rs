@@ -28,7 +28,9 @@ mod launch;
 mod leash;
 mod polled;
 mod profile;
+mod questions;
 mod reap;
+mod service;
 mod settings;
 mod supervise;
 mod wires;
@@ -37,7 +39,7 @@ mod zygote;
 
 pub use boot::bridge;
 pub use profile::*;
-pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
+pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

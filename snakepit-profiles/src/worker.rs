@@ -17,6 +17,7 @@ use crate::boot::Recipe;
 use crate::codec;
 use crate::frame::{FREE_CHUNKS, Frame, Kind};
 use crate::lane::{Fault, Lane, Lease};
+use crate::service::Service;
 use crate::supervise::{self, Handle};
 
 /// Chunks a consumer takes before the worker is granted as many. Half of what may be under way: fewer grants than one
@@ -50,6 +51,7 @@ impl ProcessWorker {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
         hello.runtime = message.facts.python.describe();
+        hello.keeps_sessions = message.keeps_sessions();
         hello.commands = message.commands().into();
         hello.launch = launch;
         hello.memory_enforced = handle.is_limited();
@@ -80,6 +82,7 @@ impl ProcessWorker {
                 source,
             }
         })?;
+        lease.keep_for(call.session_call.clone());
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {
@@ -157,6 +160,16 @@ async fn faulty(handle: &Handle, fault: Fault, delivery: Delivery) -> CallError 
     }
 }
 
+/// Serves a call that has asked for something, until its answer.
+async fn serve(
+    mut service: Service,
+    lease: &mut Lease<&Lane>,
+    question: &Frame,
+) -> Result<Frame, Fault> {
+    service.take(question)?;
+    service.answer(lease).await
+}
+
 /// The value of a `RESULT` or `CHUNK`.
 fn value(handle: &Handle, frame: &Frame) -> Result<Value, CallError> {
     bodies::value(frame).map_err(|problem| {
@@ -182,9 +195,11 @@ impl Worker for ProcessWorker {
             let lease = self.free(self.lane(lane).cloned()).await?;
             let lease = self.start(lease, &call).await?;
             let handle = self.handle.clone();
+            let service = Service::new(call.exchange, call.id.get(), self.max_payload);
             return Ok(Reply::Stream(
                 Chunks {
                     lease,
+                    service,
                     handle,
                     taken: 0,
                 }
@@ -193,7 +208,14 @@ impl Worker for ProcessWorker {
         }
         let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
         let mut lease = self.start(lease, &call).await?;
-        let answer = lease.answer().await;
+        let mut answer = lease.answer().await;
+        if let Ok(question) = &answer
+            && question.header.kind.asks()
+        {
+            let service = Service::new(call.exchange, call.id.get(), self.max_payload);
+            // Apart: most calls ask for nothing, and are spared its size.
+            answer = Box::pin(serve(service, &mut lease, question)).await;
+        }
         drop(lease);
         match answer {
             Ok(frame) if frame.header.kind == Kind::Result => {
@@ -268,6 +290,7 @@ impl Drop for ProcessWorker {
 /// The values of a stream, as its consumer asks for them.
 struct Chunks {
     lease: Lease<Arc<Lane>>,
+    service: Service,
     handle: Handle,
     /// Chunks taken since the last grant.
     taken: u32,
@@ -289,11 +312,9 @@ impl Chunks {
     async fn next(&mut self) -> Result<Option<Value>, CallError> {
         if self.taken == BATCH {
             self.taken = 0;
-            if let Err(fault) = self.lease.grant(BATCH).await {
-                return Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await);
-            }
+            self.service.grant(BATCH);
         }
-        match self.lease.answer().await {
+        match self.service.answer(&mut self.lease).await {
             Ok(frame) => match frame.header.kind {
                 Kind::Chunk => {
                     self.taken += 1;

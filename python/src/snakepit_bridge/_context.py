@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, Mapping
 
 from ._api import LANES
+from ._sessions import SessionState, state_of
+from ._tools import Host, ask, ask_async, tools
 
 if TYPE_CHECKING:
     from ._logs import CallLogger
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 class CallContext:
     """The call in progress, as its caller described it."""
 
-    __slots__ = ("_lane", "command", "deadline", "id", "root", "session", "traceparent")
+    __slots__ = ("_lane", "_state", "command", "deadline", "depth", "id", "root", "session", "traceparent")
 
     def __init__(
         self,
@@ -29,8 +31,10 @@ class CallContext:
         self.command = command
         self.session: str | None = context.get("session")
         self.traceparent: str | None = context.get("traceparent")
+        self.depth: int = context.get("depth", 0)
         self.deadline: float | None = None if deadline is None else deadline / 1e9
         self._lane = lane
+        self._state = context.get("state")
         self.root: tuple[str, str, str] | None = None
         """For `_telemetry`: the trace this call is part of."""
 
@@ -54,9 +58,31 @@ class CallContext:
         return Telemetry(self)
 
     @property
+    def state(self) -> SessionState:
+        """What the call's session keeps in its worker. Raises `RuntimeError` if it belongs to no session."""
+        return state_of(self.session, self._state)
+
+    @property
     def cancelled(self) -> bool:
         """Whether the caller no longer wants the answer of this call, as `cancelled()`. From any thread."""
         return bool(self._lane.gate.is_cancelled(self.id))
+
+    @property
+    def host(self) -> Host:
+        """The tools of the host as functions: `context.host.lookup(id=7)`."""
+        return Host(self._lane.exchange, self.id)
+
+    def call(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Ask a tool of the host and wait for its answer. Raises `ToolError`. From any thread."""
+        return ask(self.host, tool, *args, **kwargs)
+
+    async def call_async(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
+        """As `call`, from a coroutine: the event loop goes on meanwhile. A lane asks one question at a time."""
+        return await ask_async(self.host, tool, args, kwargs)
+
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools of the host: `name`, `doc` and `schema` (JSON Schema, or None) of each."""
+        return tools(self.host)
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, negative when it has passed, None without one."""

@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import Any, Callable, Dict
 
-from ._errors import cut
 from ._logs import MARK
+from ._traces import cut
 
 _MAX_TEXT = 16 * 1024
 _MAX_HELD = 256 * 1024  # of a line that does not end

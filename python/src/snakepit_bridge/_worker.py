@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _gil, _limits, _output, _subinterpreter, _telemetry
+from . import _facts, _gil, _limits, _output, _placeholders, _subinterpreter, _telemetry
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate
@@ -37,6 +37,7 @@ _LAST_EVENTS = 0.5
 """Seconds for telling what is left to tell when all calls are done: a host that reads needs a moment."""
 
 _LANE_KINDS = ("main", "thread", "interpreter")
+_CHECKS = ("off", "warn", "strict")
 
 
 class Settings(NamedTuple):
@@ -68,10 +69,14 @@ class _Worker:
         os.close(output)
         reset_signals()
         self.limits = request.get("limits")
+        _placeholders.choose(request.get("unserialisable") or "error")
         set_name("snakepit:%s" % request.get("worker", ""))
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:
             raise ProtocolError("lane_kind %.100r is not one of %s" % (kind, ", ".join(_LANE_KINDS)))
+        self.check_threads = request.get("check_threads") or "off"
+        if self.check_threads not in _CHECKS:
+            raise ProtocolError("check_threads %.100r is not one of %s" % (self.check_threads, ", ".join(_CHECKS)))
         self.lane_kind = "thread" if kind == "main" and len(lanes) > 1 else kind
         self.sender = Sender(_socket(control))
         self.control = Control(self.sender)
@@ -119,6 +124,7 @@ class _Worker:
         except BaseException as error:
             self._fail(error)
         lane = Lane(self.links[0], gate, instance.driver, instance.functions())
+        lane.keeper = instance.keeper()
         LANES.sole = lane
         self._begin([lane])
         lane.serve()
@@ -128,6 +134,10 @@ class _Worker:
         signal.signal(signal.SIGINT, _ignore_signal)
         if _gil.enabled():
             _take_turns_often()
+        if self.check_threads != "off":
+            from ._check_threads import begin  # only who asks for it pays for it
+
+            begin(self.check_threads, self.settings.adapter, self.sender)
         self._module_hook("setup", self.settings.adapter.arguments)
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         begun = threading.Event()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::config::scalar::HumanDuration;
-use snakepit_core::error::{ExitReport, Frame, Rejection, RemoteException};
+use snakepit_core::error::{ExitReport, Rejection, RemoteException};
 use snakepit_core::{CallError, ConfigReport, LaunchError, Retry, StartError};
 use snakepit_python::NotFound;
 
@@ -224,34 +224,12 @@ fn life(report: &ExitReport) -> String {
     }
 }
 
-/// Where an exception came from, and what it was raised from.
+/// An exception as Python itself would print it.
 fn write_exception(out: &mut impl Write, exception: &RemoteException) -> io::Result<()> {
-    let mut next = Some(exception);
-    while let Some(exception) = next {
-        // Recursion without end would push everything else off the screen.
-        for alike in exception.frames.chunk_by(|one, next| one == next) {
-            write_frame(out, &alike[0])?;
-            if alike.len() > 1 {
-                writeln!(out, "       {DIM}... {} times in a row{DIM:#}", alike.len())?;
-            }
-        }
-        for note in &exception.notes {
-            writeln!(out, "  {BOLD}note{BOLD:#}: {note}")?;
-        }
-        next = exception.cause.as_deref();
-        if let Some(cause) = next {
-            writeln!(out, "{BOLD}caused by{BOLD:#}: {cause}")?;
-        }
-    }
-    Ok(())
-}
-
-fn write_frame(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
-    writeln!(out, "  {DIM}at{DIM:#} {frame}")?;
-    if frame.text.is_empty() {
+    if exception.type_name.is_empty() {
         return Ok(());
     }
-    writeln!(out, "       {DIM}{}{DIM:#}", frame.text.trim())
+    write!(out, "{}", exception.traceback())
 }
 
 /// A worker's last lines, unless the user has seen them as they came.

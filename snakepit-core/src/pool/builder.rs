@@ -1,26 +1,28 @@
 //! How a pool is put together and started.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::admin::check_size;
 use super::maintain::keep_time;
 use super::policies::Policies;
 use super::shared::Shared;
+use super::tools::{Tool, Toolbox, Tools};
 use super::{Pool, PoolSettings, ResizeError};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::EventSink;
+use crate::exchange::ToolSpec;
 use crate::ids::PoolName;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Scheduler, SchedulerConfig};
 use crate::usage::Meter;
 use crate::worker::WorkerProfile;
-
-/// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
-const SESSION_TTL: Duration = Duration::from_secs(30 * 60);
 
 /// Builds a [`Pool`].
 #[must_use = "a builder does nothing until `start`"]
@@ -31,6 +33,7 @@ pub struct PoolBuilder {
     policies: Vec<Arc<dyn RecyclePolicy>>,
     meter: Option<Arc<dyn Meter>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    tools: Toolbox,
 }
 
 impl PoolBuilder {
@@ -42,6 +45,7 @@ impl PoolBuilder {
             policies: Vec::new(),
             meter: None,
             sinks: Vec::new(),
+            tools: Toolbox::default(),
         }
     }
 
@@ -110,6 +114,19 @@ impl PoolBuilder {
         self
     }
 
+    /// Offers a host tool, as [`Pool::tool`] does.
+    pub fn tool<T, U, E, F, R>(mut self, spec: impl Into<ToolSpec>, function: F) -> Self
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        self.tools.add(Tool::new(spec.into(), function));
+        self
+    }
+
     /// Launches the workers and waits until all are ready.
     ///
     /// # Errors
@@ -122,10 +139,7 @@ impl PoolBuilder {
     /// # Cancel safety
     /// Dropping the future leaves no worker.
     pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
-        let (min, max) = (self.settings.size, self.settings.max_size);
-        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
-            .map_err(|why| unfit(&why))?;
-        let pool = self.launch();
+        let pool = self.begin()?;
         match pool.ready().await {
             Ok(()) => Ok(pool),
             Err(error) => {
@@ -133,6 +147,14 @@ impl PoolBuilder {
                 Err(error)
             }
         }
+    }
+
+    /// As [`launch`](Self::launch), of a size that makes sense.
+    pub(crate) fn begin(self) -> Result<Pool, Arc<LaunchError>> {
+        let (min, max) = (self.settings.size, self.settings.max_size);
+        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
+            .map_err(|why| unfit(&why))?;
+        Ok(self.launch())
     }
 
     /// Launches the workers and returns at once. Calls wait for the first of them. Takes the size as it is.
@@ -143,7 +165,6 @@ impl PoolBuilder {
         let settings = self.settings.clamped();
         let config = SchedulerConfig {
             settings: settings.clone(),
-            session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
         let shared = Arc::new(Shared::new(
@@ -153,6 +174,7 @@ impl PoolBuilder {
             Policies::new(self.policies, self.meter),
             self.sinks,
             Scheduler::new(&config),
+            Tools::new(self.tools),
             Handle::current(),
         ));
         shared.step(crate::sched::Input::Tick);

@@ -7,27 +7,37 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::AbortHandle;
 
 use super::control::Control;
+use super::defaults::Defaults;
+use super::departed::Departed;
 use super::drain::Tolls;
 use super::effects::Effect;
+use super::farewells::Farewells;
+use super::foreign::abort;
 use super::guard::Guard;
 use super::health::Vitals;
 use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
+use super::tools::Tools;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
-use crate::event::{Event, EventKind, EventSink};
+use crate::event::{Event, EventKind, EventSink, RetireReason};
 use crate::ids::{CallId, NumberMap, PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::{Action, Arrival, Input, Refusal, Scheduler, WorkerState};
+use crate::sched::{Action, Arrival, Input, Refusal, Rounds, Scheduler, WorkerState};
 use crate::worker::WorkerProfile;
 
 /// What a waiting caller is told.
 pub(super) type Answer = Result<Lease, Refusal>;
+
+/// Calls a launch off, saying why; when it is dropped, because the pool was.
+pub(super) type CallOff = oneshot::Sender<RetireReason>;
+
+/// Tells a launch that it was called off.
+pub(super) type CalledOff = oneshot::Receiver<RetireReason>;
 
 /// Whether the pool takes calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +52,9 @@ pub(super) struct State {
     pub(super) sched: Scheduler,
     pub(super) phase: Phase,
     pub(super) members: NumberMap<WorkerId, (Arc<Member>, Record)>,
-    /// The task of every worker that is not gone, launching ones included; `None` until it is spawned.
-    pub(super) tasks: NumberMap<WorkerId, Option<AbortHandle>>,
+    /// The task of every worker that is not gone, launching ones included; `None` once its launch was called off.
+    /// Dropping what calls it off wakes the task: never under the lock.
+    pub(super) tasks: NumberMap<WorkerId, Option<CallOff>>,
     pub(super) waiters: NumberMap<CallId, oneshot::Sender<Answer>>,
     /// The calls that wait or run and whose caller is still there.
     pub(super) calls: NumberMap<CallId, Arc<Control>>,
@@ -53,10 +64,14 @@ pub(super) struct State {
     pub(super) last_failure: Option<Arc<LaunchError>>,
     /// Launches that failed, in all.
     pub(super) failures: u64,
-    /// Launches that failed since one last worked.
-    pub(super) failing: u32,
+    /// Rounds of launches that failed since one last worked.
+    pub(super) failing: Rounds,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
+    /// Why the last workers that left did.
+    pub(super) departed: Departed,
+    /// What workers have yet to be told of sessions that ended.
+    pub(super) farewells: Farewells,
     /// Ready workers that should have given a sign and have not.
     pub(super) silent: usize,
     /// One for each policy, and one for notices.
@@ -79,7 +94,9 @@ pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
+    pub(super) tools: Tools,
     pub(super) runtime: Handle,
+    pub(super) defaults: Defaults,
     pub(super) state: Mutex<State>,
     /// Wakes the maintenance task when the next tick comes earlier than it thinks.
     pub(super) alarm: Arc<Notify>,
@@ -97,6 +114,7 @@ impl Shared {
         policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
+        tools: Tools,
         runtime: Handle,
     ) -> Self {
         let state = State {
@@ -110,8 +128,10 @@ impl Shared {
             tolls: Tolls::default(),
             last_failure: None,
             failures: 0,
-            failing: 0,
+            failing: Rounds::default(),
             last_exit: None,
+            departed: Departed::default(),
+            farewells: Farewells::default(),
             silent: 0,
             guards: policies.guards(),
             stopped: Vec::new(),
@@ -126,7 +146,9 @@ impl Shared {
             settings,
             profile,
             policies,
+            tools,
             runtime,
+            defaults: Defaults::new(),
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
             changed: watch::channel(()).0,
@@ -154,7 +176,6 @@ impl Shared {
         let mut effects = Vec::new();
         let outcome = {
             let mut state = self.state.lock();
-            state.retries.earn();
             state.calls.insert(call, control);
             self.turn(&mut state, Input::Arrived(arrival), &mut effects);
             let own = effects
@@ -279,12 +300,20 @@ impl Shared {
     /// Turns one action of the scheduler into its effect, and notes the event that goes with it.
     fn prepare(self: &Arc<Self>, state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         let event = match action {
-            Action::Grant { call, worker, lane } => {
+            Action::Grant {
+                call,
+                worker,
+                lane,
+                visit,
+            } => {
                 let Some(member) = state.member(worker) else {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
                 };
-                let lease = Lease::new(Arc::clone(self), member, lane, call);
+                if state.calls.get(&call).is_some_and(|call| call.grant()) {
+                    state.retries.earn();
+                }
+                let lease = Lease::new(Arc::clone(self), member, lane, call, visit);
                 return effects.push(answer(state, call, Ok(lease)));
             }
             Action::Reject { call, why } => {
@@ -315,25 +344,55 @@ impl Shared {
                 return;
             }
             Action::Launch(worker) => {
-                state.tasks.insert(worker, None);
-                effects.push(Effect::Launch(worker));
+                let (call_off, called_off) = oneshot::channel();
+                state.tasks.insert(worker, Some(call_off));
+                effects.push(Effect::Launch(worker, called_off));
                 EventKind::WorkerLaunching { worker }
             }
             Action::Stop(worker, reason) => {
+                state.departed.add(worker, reason.describe());
                 effects.extend(state.member(worker).map(Effect::Stop));
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Abort(worker, reason) => {
-                effects.push(match state.member(worker) {
-                    Some(member) => Effect::Kill(member, reason.clone()),
-                    None => Effect::BreakOff(state.tasks.get(&worker).cloned().flatten()),
-                });
+                if let Some(member) = state.member(worker) {
+                    effects.push(Effect::Kill(member, reason.clone()));
+                } else if let Some(launch) = state.tasks.get_mut(&worker).and_then(Option::take) {
+                    effects.push(Effect::BreakOff(launch, reason.clone()));
+                }
+                state.departed.add(worker, reason.describe());
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Breaker(state) => EventKind::Breaker { state },
-            Action::Draining(worker, reason) => EventKind::WorkerDraining { worker, reason },
+            Action::Draining(worker, reason) => {
+                state.departed.add(worker, reason.describe());
+                EventKind::WorkerDraining { worker, reason }
+            }
             Action::Due(worker, reason) => EventKind::WorkerDue { worker, reason },
-            Action::Quarantined { worker, call } => EventKind::WorkerQuarantined { worker, call },
+            Action::Quarantined { worker, call } => {
+                state.departed.add(worker, RetireReason::Stuck.describe());
+                EventKind::WorkerQuarantined { worker, call }
+            }
+            Action::SessionOpened { session, worker } => {
+                EventKind::SessionOpened { session, worker }
+            }
+            Action::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            } => EventKind::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            },
+            Action::SessionEnded(ended, reason) => {
+                let tasks = state.bid_farewell(&ended).into_iter();
+                effects.extend(tasks.map(Effect::Farewell));
+                let session = ended.session;
+                EventKind::SessionClosed { session, reason }
+            }
             Action::Resized { from, to } => EventKind::Resized { from, to },
         };
         self.note(state, effects, || event);
@@ -380,6 +439,7 @@ impl State {
         let status = self.sched.worker(worker);
         if status.is_some_and(|status| status.state != WorkerState::Stopping) {
             self.last_exit = Some(Arc::clone(report));
+            self.departed.add(worker, report.cause());
         }
     }
 }
@@ -394,14 +454,9 @@ fn answer(state: &mut State, call: CallId, answer: Answer) -> Effect {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
+        // Launches are called off when the state is dropped; the task of a worker lives on to see it gone.
         for (member, _) in state.members.values() {
-            member.worker.abort("the pool was dropped");
-        }
-        for (worker, task) in &state.tasks {
-            // A launch is broken off; a member's task lives on to see the worker gone.
-            if let (false, Some(task)) = (state.members.contains_key(worker), task) {
-                task.abort();
-            }
+            abort(&*member.worker, "the pool was dropped");
         }
         self.alarm.notify_one();
     }

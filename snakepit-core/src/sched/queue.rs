@@ -16,6 +16,8 @@ const LEVELS: usize = 3;
 pub(super) struct Waiting {
     pub(super) priority: Priority,
     pub(super) session: Option<(SessionId, Affinity)>,
+    /// The one worker it is for.
+    pub(super) only_on: Option<WorkerId>,
     pub(super) since: Instant,
     pub(super) give_up_at: Instant,
 }
@@ -206,6 +208,12 @@ impl Queue {
             ..Self::default()
         };
         calls.into_iter().map(|(_, call)| call).collect()
+    }
+
+    /// The worker a call waits for, if it waits for one only.
+    #[cfg(test)]
+    pub(super) fn pinned_to(&self, call: CallId) -> Option<WorkerId> {
+        self.entries.get(&call)?.pinned_to
     }
 
     /// Numbers held, waiting or not: what must stay bounded.

@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
+use super::backoff::Failed;
 use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState, WorkerStatus};
-use crate::event::RetireReason;
+use crate::event::{RetireReason, SessionEnd};
 use crate::ids::WorkerId;
 use crate::worker::Quiesced;
 
@@ -18,6 +19,7 @@ impl Scheduler {
             Input::Finished(call) | Input::Quiesced(call, Quiesced::Clean) => {
                 self.finished(call, now, out);
             }
+            Input::Returned(call) => drop(self.returned(call, now, out)),
             Input::Quiesced(call, Quiesced::Stuck) => self.stuck(call, now, out),
             Input::Launched { worker, lanes } => self.launched(worker, lanes, now, out),
             Input::LaunchFailed { worker, permanent } => {
@@ -30,6 +32,7 @@ impl Scheduler {
             Input::Release(worker) => self.release(worker, now, out),
             Input::Reload => self.reload(now, out),
             Input::Resize { min, max } => self.resize(min, max, now, out),
+            Input::CloseSession(session) => self.end_session(&session, SessionEnd::Closed, out),
             Input::Drain => {
                 if self.phase == Phase::Open {
                     self.phase = Phase::Draining;
@@ -47,6 +50,7 @@ impl Scheduler {
             });
         }
         self.slow.scan(&mut self.running, now, out);
+        self.expire_sessions(now, out);
         self.settle(now, out);
     }
 
@@ -68,10 +72,11 @@ impl Scheduler {
         if self.workers.remove(worker).is_none() {
             return;
         }
+        let failed = self.failed(worker);
         if permanent {
-            self.backoff.give_up();
+            self.backoff.give_up(failed);
         } else {
-            self.backoff.launch_failed(now);
+            self.backoff.launch_failed(failed, now);
         }
         if self.breaker.launch_failed(worker, now) {
             out.push(Action::Breaker(self.breaker.state()));
@@ -83,11 +88,18 @@ impl Scheduler {
         let Some(status) = self.workers.remove(worker) else {
             return;
         };
-        self.running.retain(|_, running| running.worker != worker);
+        let sessions = &mut self.sessions;
+        self.running.retain(|_, running| {
+            let stays = running.worker != worker;
+            if let Some((session, number)) = running.session.as_ref().filter(|_| !stays) {
+                sessions.leave(session, *number, false, now);
+            }
+            stays
+        });
         self.queue.unbind(worker);
         let opened = match status.state {
             WorkerState::Launching => {
-                self.backoff.failed(now);
+                self.backoff.failed(self.failed(worker), now);
                 self.breaker.launch_failed(worker, now)
             }
             WorkerState::Stopping => {
@@ -103,10 +115,16 @@ impl Scheduler {
         self.settle(now, out);
     }
 
+    fn failed(&self, worker: WorkerId) -> Failed {
+        let youngest = self.youngest();
+        Failed { worker, youngest }
+    }
+
     /// A worker that was ready is lost. True if that opened the breaker.
     fn died(&mut self, status: &WorkerStatus, now: Instant) -> bool {
         if status.state.is_serving() && status.served == 0 && status.busy == 0 {
-            self.backoff.died_young(now);
+            let failed = self.failed(status.worker);
+            self.backoff.died_young(failed, now);
         }
         self.breaker.died(status.worker, self.restart_budget(), now)
     }
@@ -207,6 +225,7 @@ impl Scheduler {
         self.wake = None;
         self.scale_at = None;
         self.slow = Slow::new(None);
+        self.sessions.clear();
         let calls = self.queue.clear();
         out.extend(calls.into_iter().map(|call| Action::Reject {
             call,

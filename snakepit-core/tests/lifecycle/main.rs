@@ -1,13 +1,17 @@
 //! The pool engine over scripted workers: recycling, cancellation, drains, health, events and reports.
 
 mod cancelling;
+mod defaults;
 mod draining;
 mod events;
 mod faults;
 mod health;
 mod interleavings;
+mod measuring;
 mod odd;
 mod owner;
 mod policies;
 mod reports;
+mod retries;
+mod streams;
 mod support;

@@ -24,7 +24,7 @@ use crate::interpreter::Interpreter;
 use crate::wires;
 
 pub use bundle::bridge;
-pub(crate) use guardian::Role;
+pub(crate) use guardian::{Ground, Role};
 pub(crate) use link::{BootLink, LinkError, Message};
 pub(crate) use spawner::{Spawned, Ward, dismiss};
 

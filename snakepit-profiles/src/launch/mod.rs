@@ -18,14 +18,14 @@ use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::boot::{self, BootError, Booting, LinkError, Recipe, Role, Ward};
+use crate::boot::{self, BootError, Booting, Ground, LinkError, Recipe, Role, Ward};
 use crate::ceiling::Supply;
 use crate::cgroup::{self, Group};
 use crate::facts::Finding;
 use crate::frame::{Kind, PROTOCOL};
 use crate::lane::Lane;
 use crate::leash::Leash;
-use crate::settings::{LaneKind, Lanes, SpawnMode};
+use crate::settings::{LaneKind, Lanes, SpawnMode, Unserialisable};
 use crate::supervise::{self, Birth, Handle, Parent, supervise};
 use crate::wires::{self, Ours};
 use crate::worker::ProcessWorker;
@@ -42,6 +42,7 @@ pub(crate) struct Launcher {
     nursery: Arc<Nursery>,
     lanes: Lanes,
     rules: Rules,
+    unserialisable: Unserialisable,
     /// Each worker has a clone.
     workers: Arc<()>,
 }
@@ -80,7 +81,13 @@ impl From<LaunchError> for Failure {
 
 impl Launcher {
     /// A launcher of workers with such lanes, which are held to the rules.
-    pub(crate) fn new(recipe: Recipe, mode: SpawnMode, lanes: Lanes, rules: Rules) -> Self {
+    pub(crate) fn new(
+        recipe: Recipe,
+        mode: SpawnMode,
+        lanes: Lanes,
+        rules: Rules,
+        unserialisable: Unserialisable,
+    ) -> Self {
         let recipe = Arc::new(recipe);
         let nursery = Nursery::new(Arc::clone(&recipe), mode);
         Self {
@@ -88,6 +95,7 @@ impl Launcher {
             nursery,
             lanes,
             rules,
+            unserialisable,
             workers: Arc::default(),
         }
     }
@@ -256,7 +264,8 @@ impl Launcher {
     /// Has what a new process starts killed if this one dies.
     async fn guard(&self, leash: &Leash) -> Result<Ward, LaunchError> {
         let python = self.recipe.python.path(&self.recipe.env).await?;
-        Ok(Ward::new(python, leash.pid(), Role::Worker))
+        let ground = Ground::new(python, &self.recipe.env);
+        Ok(Ward::new(ground, leash, Role::Worker))
     }
 
     /// Has a new process watched.
@@ -377,8 +386,10 @@ impl Launcher {
         hello::encode(
             &cx.label(),
             self.lanes,
+            self.unserialisable,
             &cx.limits,
             group.map(Group::folder),
+            self.rules.thread_safety,
         )
     }
 }

@@ -6,6 +6,7 @@
 mod ask;
 mod messages;
 mod output;
+mod spec;
 mod stacks;
 mod task;
 mod telemetry;

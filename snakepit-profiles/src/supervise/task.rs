@@ -133,7 +133,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         findings,
         telemetry,
         parent,
-        _ward: ward,
+        ward: Some(ward),
         handle: handle.clone(),
     };
     tokio::spawn(task.run());
@@ -154,7 +154,7 @@ struct Task {
     findings: Findings,
     telemetry: Listener,
     parent: Option<Arc<dyn Parent>>,
-    _ward: Ward,
+    ward: Option<Ward>,
 }
 
 impl Task {
@@ -166,8 +166,15 @@ impl Task {
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => self.orphaned(),
-            Err(_) => ExitStatus::Unknown,
+            Err(_) => {
+                // Its zygote is stopped, or hangs, and has not buried it: its number is still its own.
+                self.handle.0.leash.kill_group();
+                ExitStatus::Unknown
+            }
         };
+        if let Some(ward) = self.ward.take() {
+            ward.buried();
+        }
         let _ = timeout(ECHO, self.drain()).await;
         let memory = (!was_ours).then(|| self.memory(status)).flatten();
         self.publish(status, memory);
@@ -302,7 +309,7 @@ impl Task {
                     return Err("PONG without a PING".to_owned());
                 }
             }
-            (Kind::Notice, None) => {
+            (Kind::Notice, _) => {
                 (self.findings)(serde_json::from_slice(body).map_err(malformed)?);
             }
             (Kind::Hello, Some(_)) => {

@@ -248,7 +248,7 @@ fn surprising(
         CallError::Remote(remote) => match remote.kind {
             RemoteKind::Exception => {
                 plan.what == What::Raise
-                    && remote.exception.type_name == "ValueError"
+                    && remote.exception.is("ValueError")
                     && remote.exception.message == format!("nonce {nonce}")
             }
             RemoteKind::Expired => true,
@@ -267,6 +267,10 @@ fn surprising(
             Rejection::QueueFull { .. } => true,
             Rejection::Draining | Rejection::Closed => ends,
             Rejection::SessionBusy { .. } => plan.what == What::Session(Affinity::StrictFailFast),
+            Rejection::SessionLost { .. } => matches!(
+                plan.what,
+                What::Session(Affinity::StrictQueue | Affinity::StrictFailFast)
+            ),
             // It waited in vain because launches failed, which are tried again.
             Rejection::Unavailable { cause } => !cause.is_permanent(),
             _ => false,
