@@ -61,8 +61,8 @@ __all__ = [
     "read_only",
     "require_thread_safe",
     "shared",
-    "thread_safe_method",
     "telemetry",
+    "thread_safe_method",
     "tool",
     "validate_thread_safety",
 ]

@@ -9,10 +9,11 @@ from typing import Any, Callable, Mapping, Sequence
 from ._api import Cancelled
 from ._cancel import Gate
 from ._commands import shown_signature, signature_of
-from ._errors import describe, error_of, is_own, smaller
+from ._errors import describe, error_of, smaller
 from ._exchange import Exchange
 from ._frames import Connection
 from ._mismatch import BadArguments
+from ._traces import is_own
 from ._values import Unserialisable, body_parts, encode
 from ._wire import CHUNK, CODEC_JSON, CODEC_RAW, END, ERROR, FLAG_BUFFERS, RESULT, dump_object
 

@@ -12,7 +12,8 @@ from functools import wraps
 from typing import Any, Callable, Mapping, NamedTuple, TypeVar, final
 
 from ._context import CallContext, current_call
-from ._errors import cut, type_name
+from ._errors import type_name
+from ._traces import cut
 from ._wire import dump_object
 
 _F = TypeVar("_F", bound=Callable[..., Any])

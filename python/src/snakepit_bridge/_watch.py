@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Callable, Collection, ContextManager, Iterator
 
 from ._around import NOTHING, around
-from ._errors import is_own
+from ._traces import is_own
 from .base_adapter_threaded import READ_ONLY_MARK
 
 Manage = Callable[[Any, str, bool, Any, str], ContextManager[Any]]
