@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import sys
@@ -14,9 +13,8 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from snakepit_bridge import BaseAdapter, RawArray, context, current_call, telemetry, tool
+from snakepit_bridge import BaseAdapter, RawArray, ToolError, context, current_call, telemetry, tool
 from snakepit_bridge._api import LANES
-from snakepit_bridge._wire import CODEC_JSON
 from snakepit_bridge.testing import LoadedAdapter, LoadError, Refused, fixture, load
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -80,13 +78,30 @@ class Greeter(BaseAdapter):
         return call.session, call.remaining(), call.call_id == call.id
 
     @tool
-    def ask(self, name: Any, *args: Any) -> Any:
-        """As the runtime asks for a host tool."""
-        lane = LANES.here()
-        body = json.dumps([3, name, args, {}, None]).encode()
-        lane.link.send(7, 0, CODEC_JSON, lane.gate.running, [body])
-        kind, _, _, _, answer, _ = lane.link.read()
-        return kind, bytes(answer).decode()
+    def ask(self, name: str, *args: Any) -> Any:
+        return context.call(name, *args)
+
+    @tool
+    def tools(self) -> Any:
+        return [known["name"] for known in context.tools()]
+
+    @tool
+    def total(self, values: Any) -> int:
+        return sum(values)
+
+    @tool
+    def visit(self) -> int:
+        context.state["visits"] = context.state.get("visits", 0) + 1
+        return int(context.state["visits"])
+
+    def save_session(self, session: str, state: Any) -> bytes:
+        return b"%d" % state["visits"] if state else b""
+
+    def load_session(self, session: str, left: bytes) -> Any:
+        return {"visits": int(left)}
+
+    def session_closed(self, session: str, state: Any) -> None:
+        self.arguments.get("ended", []).append((session, state.get("visits")))
 
 
 @pytest.fixture
@@ -203,15 +218,44 @@ def test_a_tool_of_the_host_is_a_function_of_the_test() -> None:
         raise KeyError("no")
 
     with load(Greeter, tools={"add": lambda a, b: a + b, "later": later, "broken": broken}) as adapter:
-        assert adapter.call("ask", "add", 1, 2) == (8, "[3,3]")
-        assert adapter.call("ask", "later", 1) == (8, "[3,2]")
-        kind, body = adapter.call("ask", "broken")
-        assert kind == 9
-        assert "KeyError: 'no'" in body
-        kind, body = adapter.call("ask", "missing")
-        assert kind == 9
-        assert "'add', 'later', 'broken'" in body
-        assert adapter.call("ask", None)[1] == '[3,[{"name":"add"},{"name":"later"},{"name":"broken"}]]'
+        assert adapter.call("ask", "add", 1, 2) == 3
+        assert adapter.call("ask", "later", 1) == 2
+        with pytest.raises(ToolError, match="KeyError: 'no'"):
+            adapter.call("ask", "broken")
+        with pytest.raises(ToolError, match="'add', 'later', 'broken'"):
+            adapter.call("ask", "missing")
+        assert adapter.call("tools") == ["add", "later", "broken"]
+
+
+def test_an_input_is_read_as_it_comes(greeter: LoadedAdapter) -> None:
+    taken = []
+
+    def items(many: int) -> Iterator[int]:
+        for number in range(many):
+            taken.append(number)
+            yield number
+
+    assert greeter.call("total", values=items(100)) == sum(range(100))
+    assert len(taken) == 100
+    with pytest.raises(ToolError, match="ZeroDivisionError"):
+        greeter.call("total", values=(1 // number for number in (1, 0)))
+    assert greeter.call("total", values=iter([])) == 0
+
+
+def test_a_session_keeps_its_state_and_can_move() -> None:
+    ended: list[Any] = []
+    with load(Greeter, {"ended": ended}) as one, load(Greeter) as two:
+        assert [one.given(session="ada").call("visit") for _ in range(2)] == [1, 2]
+        assert one.given(session="bob").call("visit") == 1
+        assert two.given(session="ada").call("visit") == 1, "another adapter's session of that name"
+        left = one.left("ada")
+        assert left == b"2"
+        assert two.given(session="eve", left=left).call("visit") == 3
+        one.end_session("bob")
+        assert ended == [("bob", 1)]
+        with pytest.raises(RuntimeError, match="no session"):
+            one.call("visit")
+    assert ended[1] == ("ada", 2)
 
 
 def test_files_and_modules_with_their_hooks(adapter: Callable[..., str], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async fn what_a_worker_tells_reaches_every_sink() {
 #[tokio::test]
 async fn a_pool_without_sinks_hears_nothing() {
     let profile = FakeProfile::new();
-    let pool = Pool::builder("p", Arc::new(profile.clone()));
+    let pool = Pool::builder("p", Arc::new(profile.clone())).size(1);
     let pool = pool.start().await.expect("it starts");
     profile.workers()[0].tell(Telemetry::new("cache.missed"));
     assert_eq!(pool.snapshot().ready, 1);

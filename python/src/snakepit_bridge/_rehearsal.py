@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import queue
 import select
 import socket
@@ -21,6 +22,7 @@ from ._cancel import Gate
 from ._drive import Driver
 from ._errors import message_of, type_name
 from ._frames import Connection
+from ._sessions import SESSION_CLOSED
 from ._threads import ThreadLane
 from ._values import body_parts, decode, encode
 from ._wire import (
@@ -40,10 +42,14 @@ from ._wire import (
     REFUSAL,
     REPLY,
     RESULT,
+    STATE,
     LinkClosed,
     dump_object,
     load_object,
 )
+
+_NUMBERS = itertools.count(1)
+"""Of sessions, as hosts number them."""
 
 _PATIENCE = 10.0
 """Seconds for a command that was interrupted to let go, and for closing."""
@@ -68,6 +74,8 @@ class Terms(NamedTuple):
     session: str | None = None
     timeout: float | None = None
     traceparent: str | None = None
+    left: bytes | None = None
+    """What `session` left on another worker, for the adapter's `load_session`."""
 
 
 class Rehearsal:
@@ -98,6 +106,10 @@ class Rehearsal:
         self._holder = 0
         self._ident = 0
         self._input: Iterator[Any] | None = None
+        self._session: str | None = None
+        self._sessions: dict[str, int] = {}
+        self.left: dict[str, bytes] = {}
+        """What the adapter's `save_session` last gave for each session."""
         begun.set()
 
     def _live(self) -> None:
@@ -108,9 +120,11 @@ class Rehearsal:
             self._theirs.close()
 
     def close(self) -> None:
-        """Stop the lane and clean up after it."""
+        """End its sessions, stop the lane and clean up after it."""
         lane = self._life.lane
         if lane is not None:
+            for session in list(self._sessions) if self._thread.is_alive() else ():
+                self.end_session(session)
             lane.stop()
         self._thread.join(_PATIENCE)
         self._link.sock.close()
@@ -134,6 +148,22 @@ class Rehearsal:
                 yield value
                 self._link.send(CREDIT, 0, CODEC_RAW, call.ident, [b"\1\0\0\0"])
 
+    def end_session(self, session: str) -> None:
+        """Tell the adapter that a session has ended."""
+        number = self._sessions.pop(session, None)
+        if number is not None:
+            self.call(Terms(), SESSION_CLOSED, [[[session, number, True]]], {})
+
+    def _visit(self, session: str | None, left: bytes | None) -> dict[str, Any]:
+        """What the context of a call says of its session."""
+        if session is None:
+            return {}
+        if session not in self._sessions:
+            # Sessions of one name in two rehearsals are two sessions, though they share the interpreter.
+            self._sessions[session] = next(_NUMBERS)
+        number = self._sessions[session]
+        return {"session": session, "state": number if left is None else [number, 1, left]}
+
     def _call(self, terms: Terms, command: str, args: Any, kwargs: Mapping[str, Any], flags: int) -> _Call:
         here = threading.get_ident()
         if self._holder == here:
@@ -143,8 +173,10 @@ class Rehearsal:
         try:
             self._ident += 1
             deadline = None if terms.timeout is None else time.monotonic_ns() + int(terms.timeout * 1e9)
-            context = {"session": terms.session, "traceparent": terms.traceparent}
-            context = {key: value for key, value in context.items() if value is not None}
+            context = self._visit(terms.session, terms.left)
+            if terms.traceparent is not None:
+                context["traceparent"] = terms.traceparent
+            self._session = terms.session
             given = dict(kwargs)
             for name, value in kwargs.items():
                 if isinstance(value, Iterator):
@@ -173,7 +205,7 @@ class Rehearsal:
         number, name, args, kwargs, _timeout = question
         try:
             if name is None:
-                self._send(REPLY, [number, [{"name": known} for known in self._tools]])
+                self._send(REPLY, [number, [{"name": known, "doc": "", "schema": None} for known in self._tools]])
                 return
             tool = self._tools.get(name)
             if tool is None:
@@ -262,6 +294,9 @@ class _Call:
         self._is_over = kind in (RESULT, ERROR, END)
         if kind == PULL:
             stage._feed(int.from_bytes(body, "little"))
+            return kind, None
+        if kind == STATE:
+            stage.left[stage._session or ""] = bytes(body)[8:]
             return kind, None
         if kind == ERROR:
             return kind, load_object(bytes(body))

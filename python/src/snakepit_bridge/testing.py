@@ -75,10 +75,26 @@ class LoadedAdapter(Caller):
         return self._stage.records
 
     def given(
-        self, *, session: str | None = None, timeout: float | None = None, traceparent: str | None = None
+        self,
+        *,
+        session: str | None = None,
+        timeout: float | None = None,
+        traceparent: str | None = None,
+        left: bytes | None = None,
     ) -> Caller:
-        """To call as a caller does who has a session, waits for `timeout` seconds only, or traces its calls."""
-        return Caller(self._rehearsal, Terms(session, timeout, traceparent))
+        """To call as a caller does who has a session, waits for `timeout` seconds only, or traces its calls.
+
+        `left` is what the session left on another worker, for the adapter's `load_session`.
+        """
+        return Caller(self._rehearsal, Terms(session, timeout, traceparent, left))
+
+    def left(self, session: str) -> bytes | None:
+        """What the adapter's `save_session` last gave for a session, which a host keeps for the next worker."""
+        return self._rehearsal.left.get(session)
+
+    def end_session(self, session: str) -> None:
+        """Let the adapter hear that a session has ended, as it does of all that are left when it is closed."""
+        self._rehearsal.end_session(session)
 
     def close(self) -> None:
         """Clean up. What the module's `cleanup` raises is raised; that of a class is shown, as workers do."""

@@ -27,6 +27,15 @@ const LONGEST: usize = 64;
 
 /// Why an adapter cannot have this name, and what to do about it.
 pub(super) fn problem(name: &str) -> Option<(String, String)> {
+    let why = reason(name)?;
+    let hint = match suggestion(name) {
+        Some(better) => format!("`{better}` would do"),
+        None => "choose a name such as `price_model`".to_owned(),
+    };
+    Some((format!("`{name}` {why}"), hint))
+}
+
+fn reason(name: &str) -> Option<&'static str> {
     let is_word = |words: &str| words.split_whitespace().any(|word| word == name);
     let mut letters = name.chars();
     let is_module = letters
@@ -34,22 +43,19 @@ pub(super) fn problem(name: &str) -> Option<(String, String)> {
         .is_some_and(|first| first.is_ascii_lowercase())
         && letters
             .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
-    let why = if !is_module {
-        "is not the name of a Python module: lower-case letters, digits and `_`, a letter first"
+    if !is_module {
+        Some(
+            "is not the name of a Python module: lower-case letters, digits and `_`, a letter first",
+        )
     } else if name.len() > LONGEST {
-        "is too long"
+        Some("is too long")
     } else if is_word(KEYWORDS) {
-        "is a keyword of Python"
+        Some("is a keyword of Python")
     } else if is_word(TAKEN) {
-        "is the name of a module that Python programs import, which it would hide"
+        Some("is the name of a module that Python programs import, which it would hide")
     } else {
-        return None;
-    };
-    let hint = match suggestion(name) {
-        Some(better) => format!("`{better}` would do"),
-        None => "choose a name such as `price_model`".to_owned(),
-    };
-    Some((format!("`{name}` {why}"), hint))
+        None
+    }
 }
 
 /// A name much like it that can be used.
@@ -71,7 +77,7 @@ fn suggestion(name: &str) -> Option<String> {
     let better = better.trim_end_matches('_');
     let candidates = [better.to_owned(), format!("{better}_adapter")];
     let mut fit = candidates.into_iter().filter(|other| other != name);
-    fit.find(|name| !name.starts_with('_') && problem(name).is_none())
+    fit.find(|other| reason(other).is_none())
 }
 
 /// `price_model` as a class is called: `PriceModel`.
