@@ -82,6 +82,11 @@ impl serde::de::Error for ValueError {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        // What it is called here, not in serde.
+        let found = match found {
+            Unexpected::Unit | Unexpected::Option => Unexpected::Other("null"),
+            other => other,
+        };
         Self::new(format!("expected {expected}, found {found}"))
     }
 

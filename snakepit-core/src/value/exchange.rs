@@ -242,7 +242,7 @@ impl<'de> Visitor<'de> for AnyValue {
 /// What serde's messages call a value that does not fit.
 pub(super) fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
-        Value::Null => Unexpected::Other("null"),
+        Value::Null => Unexpected::Unit,
         Value::Bool(value) => Unexpected::Bool(*value),
         Value::Int(number) => Unexpected::Signed(*number),
         Value::Float(number) => Unexpected::Float(*number),

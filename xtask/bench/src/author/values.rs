@@ -60,7 +60,8 @@ fn sample() -> String {
             "place": {"city": "Zürich", "at": [47.37, 8.54], "floors": {"first": 1, "last": -3}},
         })
     };
-    serde_json::Value::from_iter((0..ROWS).map(row)).to_string()
+    let rows: serde_json::Value = (0..ROWS).map(row).collect();
+    rows.to_string()
 }
 
 /// The best time of each, in seconds; they take turns.
