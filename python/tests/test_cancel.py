@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any, Callable
 
 import pytest
 
 from conftest import PLACES
+from host import PATIENCE
 from snakepit_bridge import _wire as wire
+from snakepit_bridge._cancel import ThreadGate
+from snakepit_bridge._drive import Driver
 
 Start = Callable[..., Any]
 
@@ -212,3 +217,37 @@ def test_cancellations_that_race_with_answers_get_exactly_one_each(worker: Start
 def test_an_interrupt_from_elsewhere_is_ignored(worker: Start) -> None:
     it = worker(ADAPTER)
     assert it.call("signals_itself") == "fine"
+
+
+def test_a_late_interruption_leaves_the_coroutine_of_the_next_call_alone() -> None:
+    waiting, next_call = threading.Event(), threading.Event()
+
+    class Slow(ThreadGate):
+        """The control thread loses the processor in the middle of a request."""
+
+        def _interrupt(self, ident: int) -> None:
+            super()._interrupt(ident)
+            waiting.set()
+            next_call.wait(PATIENCE)
+
+    gate = Slow()
+    driver = Driver(gate)
+    gate.running = 1
+    control = threading.Thread(target=gate.request, args=(1,))
+    control.start()
+    waiting.wait(PATIENCE)
+    gate.settle()
+    gate.running = 2
+
+    async def innocent() -> str:
+        next_call.set()
+        while control.is_alive():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return "fine"
+
+    try:
+        assert gate.call(2, driver.complete, (innocent(),), {}) == "fine"
+    finally:
+        control.join(PATIENCE)
+        driver._loop.close()

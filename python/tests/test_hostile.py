@@ -77,6 +77,12 @@ ADAPTER = """
         sys.stdout = None
         sys.stderr = 5
 
+    def break_runtime():
+        from snakepit_bridge import _control
+        def no_memory(_):
+            raise MemoryError
+        _control.dump_object = no_memory
+
     def kill_parent():
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(1000)
@@ -174,6 +180,13 @@ def test_killing_the_boot_process_ends_the_worker(it: Any) -> None:
 def test_malformed_control_frames_end_the_worker(it: Any) -> None:
     it.control.send(99)
     assert it.host.exited() == {"pid": it.pid, "code": 70}
+
+
+def test_a_runtime_that_fails_says_so(it: Any) -> None:
+    it.call("break_runtime")
+    it.control.send(wire.PING)
+    assert it.host.exited() == {"pid": it.pid, "signal": signal.SIGKILL}
+    assert "the runtime failed: MemoryError" in it.read_output().decode()
 
 
 def test_destructors_that_print_do_not_block_the_runtime(it: Any) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
+import threading
+from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
+
+from host import PATIENCE
+from snakepit_bridge import _sender
 
 Start = Callable[..., Any]
 
@@ -128,3 +135,26 @@ def test_output_at_import_is_plain_and_not_repeated(boot: Start) -> None:
         host.fork().call("say", "x")
     host.link.close()
     assert host.output() == "at import\nWARNING imported: while importing\n"
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_signal_handler_that_prints_does_not_wait_for_its_own_thread(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    sender = _sender.Sender(ours)
+    steps = itertools.count()
+
+    def get_ident() -> int:
+        # Handlers run between two steps of Python code; the end of a call is one of those places.
+        if next(steps) == step:
+            sender.log({"text": "from the handler"})
+        return threading.get_ident()
+
+    monkeypatch.setattr(_sender, "threading", SimpleNamespace(get_ident=get_ident))
+    thread = threading.Thread(target=sender.log, args=({"text": "from the lane"},), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    ours.close()
+    theirs.close()

@@ -7,8 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::future::{join_all, try_join_all};
 use thiserror::Error;
 
 use crate::config::{Config, PoolConfig, nearest};
@@ -118,35 +117,20 @@ impl SnakepitBuilder {
     pub async fn start(self) -> Result<Snakepit, StartError> {
         self.check()?;
         let Self { config, sinks } = self;
-        let mut starting: FuturesUnordered<_> = config
-            .pools
-            .into_iter()
-            .enumerate()
-            .map(|(index, pool)| {
-                let sinks = &sinks;
-                async move { start(pool, sinks).await.map(|pool| (index, pool)) }
-            })
-            .collect();
-        let mut started = Vec::new();
-        while let Some(result) = starting.next().await {
-            match result {
-                Ok(pool) => started.push(pool),
-                Err(error) => {
-                    drop(starting);
-                    join_all(
-                        started
-                            .iter()
-                            .map(|(_, pool): &(usize, Pool)| pool.shutdown()),
-                    )
-                    .await;
-                    return Err(error);
-                }
+        let mut pools = Vec::with_capacity(config.pools.len());
+        // Those that were begun are kept whatever happens: only who holds a pool can wait for its workers' end.
+        let started = async {
+            for pool in config.pools {
+                pools.push(begin(pool, &sinks)?);
             }
+            try_join_all(pools.iter().map(ready)).await
+        };
+        if let Err(error) = started.await {
+            join_all(pools.iter().map(Pool::shutdown)).await;
+            return Err(error);
         }
-        started.sort_by_key(|(index, _)| *index);
-        Ok(Snakepit {
-            pools: started.into_iter().map(|(_, pool)| pool).collect(),
-        })
+        let pools = pools.into();
+        Ok(Snakepit { pools })
     }
 
     /// What a configuration from a file cannot get wrong, but one made by hand can.
@@ -176,7 +160,8 @@ impl fmt::Debug for SnakepitBuilder {
     }
 }
 
-async fn start(config: PoolConfig, sinks: &[Arc<dyn EventSink>]) -> Result<Pool, StartError> {
+/// Has a pool's workers launched.
+fn begin(config: PoolConfig, sinks: &[Arc<dyn EventSink>]) -> Result<Pool, StartError> {
     let name = config.name.clone();
     let mut builder = Pool::builder(config.name, config.profile).settings(config.settings);
     for policy in config.policies {
@@ -189,9 +174,17 @@ async fn start(config: PoolConfig, sinks: &[Arc<dyn EventSink>]) -> Result<Pool,
         builder = builder.event_sink(Arc::clone(sink));
     }
     builder
-        .start()
-        .await
+        .begin()
         .map_err(|source| StartError::Launch { pool: name, source })
+}
+
+/// Waits for a pool's workers.
+async fn ready(pool: &Pool) -> Result<(), StartError> {
+    let ready = pool.ready().await;
+    ready.map_err(|source| StartError::Launch {
+        pool: pool.name().clone(),
+        source,
+    })
 }
 
 /// Why a [`Snakepit`] did not start.

@@ -22,7 +22,8 @@ impl Usage {
     }
 }
 
-/// Measures workers that are processes of this machine. One serves all pools.
+/// Measures workers that are processes of this machine. One serves all pools. One that panics, or takes longer than a
+/// launch may, costs no worker: the notice `meter.failed` tells so, and policies go without readings.
 pub trait Meter: fmt::Debug + Send + Sync + 'static {
     /// Measures now; `None` if there is no such process, or nobody may look.
     ///

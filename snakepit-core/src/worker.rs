@@ -239,7 +239,8 @@ pub enum Quiesced {
     Stuck,
 }
 
-/// A running worker. All methods may be called from any thread at any time.
+/// A running worker. All methods may be called from any thread at any time. A method other than [`call`](Self::call)
+/// that panics has given no answer: a lane that was to be freed is stuck, a worker that was to end is killed.
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// Runs a call on a lane. The pool never runs two calls on one lane at the same time.

@@ -144,6 +144,17 @@ async fn a_stream_that_runs_too_long_is_interrupted() {
 }
 
 #[tokio::test]
+async fn launches_that_fail_together_are_one_failure() {
+    let profile = FakeProfile::new().script([FakeLaunch::Fail; 12]);
+    let pool = builder(&profile).size(12).start().await;
+    let pool = pool.expect("it is tried again");
+    // A quarter of the workers are replaced at once.
+    profile.plan([FakeLaunch::Fail; 3]);
+    pool.reload().await.expect("it is tried again");
+    assert_eq!(profile.launches(), 12 + 12 + 3 + 12);
+}
+
+#[tokio::test]
 async fn launches_that_fail_are_tried_again() {
     let profile = FakeProfile::new().script([FakeLaunch::Fail, FakeLaunch::Fail]);
     let pool = started(&profile).await;

@@ -42,8 +42,8 @@ class Gate:
         """As `early`, with the calls that were told only."""
         self.early: dict[int, None] = {}
         """Cancelled, oldest first: control overtakes the lane. Ids of ended calls, or of other lanes, do no harm."""
-        self.task: Callable[[], Any] | None = None
-        """Cancels the coroutine in progress; callable from any thread."""
+        self.task: tuple[int, Callable[[], Any]] | None = None
+        """The call of the coroutine in progress and what cancels that; callable from any thread."""
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_out, False)
         os.set_blocking(self._wake_in, False)
@@ -124,10 +124,11 @@ class Gate:
             self.told = self.requested = ident
             self._interrupt(ident)
             task = self.task
-            if task is not None and self.raised != ident:
+            # Of this call: meanwhile it may have ended, and the next one have begun.
+            if task is not None and task[0] == ident and self.raised != ident:
                 self.raised = ident
                 try:
-                    task()
+                    task[1]()
                 except RuntimeError:
                     pass  # its loop ended meanwhile
             self._wake()

@@ -10,6 +10,7 @@ from typing import Any, Sequence
 
 from . import _output
 from ._errands import Errands
+from ._errors import message_of, type_name
 from ._frames import Connection
 from ._insist import Insistence
 from ._process import kill_own_group, trim_memory
@@ -26,6 +27,7 @@ from ._wire import (
     TRIM,
     TRIMMED,
     WHERE,
+    LinkClosed,
     ProtocolError,
     dump_object,
 )
@@ -92,8 +94,13 @@ class Control:
         except ProtocolError as error:
             _output.complain("protocol error on control: %s" % error)
             os._exit(EXIT_PROTOCOL)
-        except BaseException:  # the host is gone, or user code closed the descriptor
+        except LinkClosed:  # the host is gone, or user code closed the descriptor
             kill_own_group()
+        except BaseException as error:  # out of memory, most likely
+            try:
+                _output.complain("the runtime failed: %s: %s" % (type_name(error), message_of(error)))
+            finally:
+                kill_own_group()
 
     def _pong(self) -> bytes:
         busy = [lane.gate.running for lane in self._lanes]

@@ -50,7 +50,7 @@ class Driver:
         def cancel() -> None:
             loop.call_soon_threadsafe(interruption.deliver)
 
-        gate.task = cancel
+        gate.task = (ident, cancel)
         try:
             if ident and gate.is_requested(ident) and gate.raised != ident:
                 gate.raised = ident

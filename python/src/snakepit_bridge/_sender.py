@@ -46,7 +46,8 @@ class Sender:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._lock: ContextManager[Any] = threading.Lock()
-        self._holder = 0
+        self._sending: set[int] = set()
+        """Threads that hold the lock, or are about to take it."""
 
     def share(self, lock: PipeLock) -> None:
         """Take turns with other interpreters. Nothing may be sent meanwhile."""
@@ -55,16 +56,18 @@ class Sender:
     def send(self, kind: int, body: bytes, ident: int = 0) -> None:
         """Send a frame, from any thread."""
         header = HEADER.pack(len(body), kind, 0, CODEC_JSON, MAGIC, ident)
-        with self._lock:
-            self._holder = threading.get_ident()
-            try:
+        thread = threading.get_ident()
+        try:
+            # Before the lock is taken: a signal handler that prints may run between any two steps.
+            self._sending.add(thread)
+            with self._lock:
                 send_all(self.sock, [header, body])
-            finally:
-                self._holder = 0
+        finally:
+            self._sending.discard(thread)
 
     def log(self, record: dict[str, Any]) -> bool:
         """Send a LOG frame for the call this thread works for. False if it cannot be sent from here."""
-        if self._holder == threading.get_ident():
+        if threading.get_ident() in self._sending:
             return False  # a destructor or a signal handler prints while this very thread is sending
         lane = LANES.here()
         ident = 0 if lane is None else lane.gate.running

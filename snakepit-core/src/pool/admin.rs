@@ -16,7 +16,7 @@ use crate::worker::Command;
 /// The most workers a pool may have. More processes than that are a slip of the finger.
 const MOST_WORKERS: usize = 10_000;
 
-/// Launches that fail in a row before whoever waits for workers is told.
+/// Rounds of launches that fail in a row before whoever waits for workers is told.
 const PATIENCE: u32 = 3;
 
 /// Whether a pool may have so few and so many workers. `ceiling` is the profile's, and asked last.
@@ -120,7 +120,7 @@ impl Shared {
                     return Ok(ReloadReport { replaced });
                 }
                 let failed = state.failures > failures
-                    && (state.sched.gave_up() || state.failing >= PATIENCE);
+                    && (state.sched.gave_up() || state.failing.total() >= PATIENCE);
                 if let (true, Some(error)) = (failed, &state.last_failure) {
                     return Err(Arc::clone(error));
                 }
@@ -194,7 +194,7 @@ impl Shared {
             Refusal::Closed | Refusal::WorkerGone => Rejection::Closed,
             Refusal::BreakerOpen => self.broken(&state),
             Refusal::Unavailable => match &state.last_failure {
-                Some(cause) if state.failing > 0 || state.sched.gave_up() => {
+                Some(cause) if state.failing.total() > 0 || state.sched.gave_up() => {
                     Rejection::Unavailable {
                         cause: Arc::clone(cause),
                     }
@@ -234,7 +234,7 @@ impl State {
             silent: self.silent,
             // What failed to start for a pool that was larger then, or is whole again, is no concern of its health now.
             failing: if self.sched.is_incomplete() {
-                self.failing
+                self.failing.total()
             } else {
                 0
             },

@@ -6,14 +6,50 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant as Deadline, Interval, MissedTickBehavior, interval_at, timeout_at};
 
+use super::foreign::{caught, caught_later};
 use super::member::{Member, Record};
 use super::shared::{Shared, State};
 use crate::error::ExitReport;
 use crate::ids::WorkerId;
+use crate::notice::Notice;
 use crate::recycle::Needs;
-use crate::usage::Meter;
+use crate::usage::{Meter, Usage};
+
+/// What a worker uses that has just become ready, if a policy asks for that and somebody can tell by then.
+pub(super) async fn measure(
+    shared: &Weak<Shared>,
+    worker: WorkerId,
+    process: Option<u32>,
+    by: Deadline,
+) -> Option<Usage> {
+    let meter = {
+        let shared = shared.upgrade()?;
+        shared.policies.needs.usage?;
+        shared.policies.meter.clone()?
+    };
+    let process = process?;
+    let reading = spawn_blocking(move || caught(|| meter.read(process)));
+    let failure = match timeout_at(by, reading).await {
+        Ok(Ok(Ok(usage))) => return usage,
+        Ok(Ok(Err(words))) => format!("measuring a worker panicked: {words}"),
+        // The runtime is going away.
+        Ok(Err(_cancelled)) => return None,
+        Err(_elapsed) => "measuring a worker took longer than was left to launch it".to_owned(),
+    };
+    meter_failed(shared, worker, failure);
+    None
+}
+
+fn meter_failed(shared: &Weak<Shared>, worker: WorkerId, failure: String) {
+    if let Some(shared) = shared.upgrade() {
+        let hint = "policies that go by what a worker uses do less than they should, or nothing";
+        let notice = Notice::new("meter.failed", failure).with_hint(hint);
+        shared.take_notice(worker, notice);
+    }
+}
 
 /// Attends to a worker until it is gone.
 pub(super) async fn attend(
@@ -25,12 +61,17 @@ pub(super) async fn attend(
     // The policies are asked here and not on the meter's thread, which measures for everybody.
     let (sender, mut readings) = mpsc::unbounded_channel();
     let watched = needs.usage.zip(meter).zip(member.hello.process);
-    let _watch = watched.map(|((every, meter), process)| {
+    let _watch = watched.and_then(|((every, meter), process)| {
         let report = move |usage| {
             // Nobody listens any more once the worker is gone.
             let _ = sender.send(usage);
         };
-        meter.watch(process, every, Box::new(report))
+        caught(|| meter.watch(process, every, Box::new(report)))
+            .map_err(|words| {
+                let failure = format!("watching a worker panicked: {words}");
+                meter_failed(shared, member.id, failure);
+            })
+            .ok()
     });
     let mut heartbeat = needs.heartbeat.map(Heartbeat::new);
     let mut exited = member.worker.exited();
@@ -57,7 +98,8 @@ pub(super) async fn attend(
                 if heartbeat.has_worked(member) {
                     shared.heard(member.id);
                 } else if ping.is_none() {
-                    ping = Some(Box::pin(async { member.worker.ping().await.is_ok() }));
+                    let asked = caught_later(async { member.worker.ping().await });
+                    ping = Some(Box::pin(async { matches!(asked.await, Ok(Ok(()))) }));
                 }
                 shared.listen(member.id, heartbeat.every);
             }

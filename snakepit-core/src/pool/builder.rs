@@ -119,10 +119,7 @@ impl PoolBuilder {
     /// # Cancel safety
     /// Dropping the future leaves no worker.
     pub async fn start(self) -> Result<Pool, Arc<LaunchError>> {
-        let (min, max) = (self.settings.size, self.settings.max_size);
-        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
-            .map_err(|why| unfit(&why))?;
-        let pool = self.launch();
+        let pool = self.begin()?;
         match pool.ready().await {
             Ok(()) => Ok(pool),
             Err(error) => {
@@ -130,6 +127,14 @@ impl PoolBuilder {
                 Err(error)
             }
         }
+    }
+
+    /// As [`launch`](Self::launch), of a size that makes sense.
+    pub(crate) fn begin(self) -> Result<Pool, Arc<LaunchError>> {
+        let (min, max) = (self.settings.size, self.settings.max_size);
+        check_size(min, max.unwrap_or(min), || self.profile.ceiling())
+            .map_err(|why| unfit(&why))?;
+        Ok(self.launch())
     }
 
     /// Launches the workers and returns at once. Calls wait for the first of them. Takes the size as it is.

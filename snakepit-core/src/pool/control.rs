@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
@@ -42,6 +42,7 @@ pub(super) struct Control {
     /// What the call runs, for reports.
     pub(super) command: Arc<str>,
     state: AtomicU8,
+    granted: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -50,8 +51,14 @@ impl Control {
         Self {
             command,
             state: AtomicU8::new(GOING),
+            granted: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// The call has a lane. True for the first one: a call that is tried again gets another.
+    pub(super) fn grant(&self) -> bool {
+        !self.granted.swap(true, Ordering::Relaxed)
     }
 
     /// Stops the call. False if it is over, or was stopped before.

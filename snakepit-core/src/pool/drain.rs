@@ -111,7 +111,7 @@ impl Shared {
     }
 
     /// Stops every call that is left. Whether there were any.
-    fn stop_calls(&self) -> bool {
+    fn stop_calls(self: &Arc<Self>) -> bool {
         let left: Vec<_> = {
             let state = self.state.lock();
             if state.phase == Phase::Closed {
@@ -120,15 +120,26 @@ impl Shared {
             }
             let calls = state.calls.iter();
             calls
-                .map(|(call, control)| (state.waiters.contains_key(call), Arc::clone(control)))
+                .map(|(call, control)| {
+                    let waits = state.waiters.contains_key(call).then_some(*call);
+                    (waits, Arc::clone(control))
+                })
                 .collect()
         };
         // Without the lock: stopping a call wakes its task.
         let (mut waiting, mut running) = (0, 0);
         for (waits, control) in &left {
             if control.stop(Stop::Drain) {
-                *(if *waits { &mut waiting } else { &mut running }) += 1;
+                *(if waits.is_some() {
+                    &mut waiting
+                } else {
+                    &mut running
+                }) += 1;
             }
+        }
+        // A caller may be slow to find out; its call is not to get a lane meanwhile.
+        for call in left.iter().filter_map(|(waits, _)| *waits) {
+            self.withdraw(call, None);
         }
         let mut state = self.state.lock();
         state.tolls.rejected += waiting;
@@ -140,7 +151,7 @@ impl Shared {
     async fn close(self: &Arc<Self>, before: Census) -> DrainReport {
         self.step_with(Input::Close, |state| {
             if state.phase != Phase::Closed {
-                let waiting = state.waiters.len();
+                let waiting = state.waiting();
                 state.tolls.forced += state.going();
                 state.tolls.rejected += waiting;
                 state.tolls.killed += state.sched.running();
@@ -173,6 +184,14 @@ impl State {
     fn going(&self) -> usize {
         let calls = self.calls.values();
         calls.filter(|control| control.stopped().is_none()).count()
+    }
+
+    /// Calls that wait, and that nobody stopped.
+    fn waiting(&self) -> usize {
+        let controls = self.waiters.keys().filter_map(|call| self.calls.get(call));
+        controls
+            .filter(|control| control.stopped().is_none())
+            .count()
     }
 
     fn census(&self) -> Census {

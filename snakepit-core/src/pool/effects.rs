@@ -1,15 +1,14 @@
 //! What a step of the pool does once its lock is released. Decides nothing.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
 use super::farewells;
+use super::foreign::{abort, answer, caught};
 use super::member::Member;
-use super::shared::{Answer, Shared};
+use super::shared::{Answer, CallOff, CalledOff, Shared};
 use crate::event::{Event, EventKind, RetireReason};
 use crate::ids::{CallId, LaneId, WorkerId};
 use crate::sched::Input;
@@ -17,6 +16,9 @@ use crate::worker::Quiesced;
 
 /// How long a worker may take to say where a slow call is. What takes longer says enough by that.
 const STACK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How late a worker that keeps to its grace may be, on a busy machine. Beyond that it does not keep to it.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// Something to do once the lock is released, with all it needs looked up under the lock.
 pub(super) enum Effect {
@@ -28,13 +30,13 @@ pub(super) enum Effect {
         lane: LaneId,
         call: CallId,
     },
-    Launch(WorkerId),
+    Launch(WorkerId, CalledOff),
     Stop(Arc<Member>),
     /// Tells a worker of sessions that ended.
     Farewell(WorkerId),
     Kill(Arc<Member>, RetireReason),
-    /// Ends a launch. `None` if its task is not spawned yet: it will find out by itself.
-    BreakOff(Option<AbortHandle>),
+    /// Ends a launch.
+    BreakOff(CallOff, RetireReason),
     /// Finds out where a call is, and tells.
     Locate {
         member: Arc<Member>,
@@ -55,19 +57,14 @@ impl Shared {
                 Effect::Answer(waiter, answer) => drop(waiter.send(answer)),
                 Effect::Unclaimed(_, answer) => drop(answer),
                 Effect::Cancel { member, lane, call } => self.interrupt(member, lane, call),
-                Effect::Launch(worker) => self.spawn_worker(worker),
-                Effect::Stop(member) => {
-                    let grace = self.settings.stop_grace;
-                    self.runtime
-                        .spawn(async move { member.worker.stop(grace).await });
-                }
+                Effect::Launch(worker, called_off) => self.spawn_worker(worker, called_off),
+                Effect::Stop(member) => self.stop(member),
                 Effect::Farewell(worker) => {
                     self.runtime
                         .spawn(farewells::tell(Arc::downgrade(self), worker));
                 }
-                Effect::Kill(member, reason) => member.worker.abort(reason.describe()),
-                Effect::BreakOff(Some(task)) => task.abort(),
-                Effect::BreakOff(None) => {}
+                Effect::Kill(member, reason) => abort(&*member.worker, reason.describe()),
+                Effect::BreakOff(launch, reason) => drop(launch.send(reason)),
                 Effect::Locate {
                     member,
                     lane,
@@ -77,8 +74,8 @@ impl Shared {
                 } => {
                     let shared = Arc::downgrade(self);
                     self.runtime.spawn(async move {
-                        let stack = member.worker.stack(lane, call);
-                        let stack = tokio::time::timeout(STACK_PATIENCE, stack).await;
+                        let stack = async { member.worker.stack(lane, call).await };
+                        let stack = answer(STACK_PATIENCE, stack).await;
                         if let Some(shared) = shared.upgrade() {
                             shared.emit(EventKind::CallSlow {
                                 call,
@@ -95,12 +92,25 @@ impl Shared {
         }
     }
 
-    /// Sees an abandoned call to its end.
+    /// Ends a worker, by force if it does not end in time.
+    fn stop(&self, member: Arc<Member>) {
+        let grace = self.settings.stop_grace;
+        self.runtime.spawn(async move {
+            let stop = async { member.worker.stop(grace).await };
+            if answer(grace.saturating_add(SLACK), stop).await.is_none() {
+                abort(&*member.worker, "it did not end when it was asked to");
+            }
+        });
+    }
+
+    /// Sees an abandoned call to its end. A lane nobody can tell of is stuck.
     fn interrupt(self: &Arc<Self>, member: Arc<Member>, lane: LaneId, call: CallId) {
         let shared = Arc::downgrade(self);
         let grace = self.settings.cancel_grace();
         self.runtime.spawn(async move {
-            let how = member.worker.cancel(lane, call, grace).await;
+            let cancel = async { member.worker.cancel(lane, call, grace).await };
+            let how = answer(grace.total().saturating_add(SLACK), cancel).await;
+            let how = how.unwrap_or(Quiesced::Stuck);
             let asked = how == Quiesced::Clean && member.tally.count();
             let Some(shared) = shared.upgrade() else {
                 return;
@@ -118,7 +128,7 @@ impl Shared {
     /// Tells every sink. One that panics loses the event, and nothing else: what else there is to do must be done.
     pub(super) fn record(&self, event: &Event) {
         for sink in &self.sinks {
-            let _ = catch_unwind(AssertUnwindSafe(|| sink.record(event)));
+            let _ = caught(|| sink.record(event));
         }
     }
 }

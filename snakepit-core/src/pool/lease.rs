@@ -134,14 +134,16 @@ impl Lease {
                         state.lose(self.member.id, &report);
                         None
                     });
-                self.give_back(Input::Finished(self.call), Outcome::WorkerLost);
+                self.give_back(Input::Returned(self.call), Outcome::WorkerLost);
                 CallError::WorkerLost(report)
             }
+            CallError::Protocol { .. } => {
+                let condemn = Input::Condemn(self.member.id, RetireReason::Protocol);
+                self.shared.step(condemn);
+                self.give_back(Input::Returned(self.call), Outcome::Answered);
+                error
+            }
             error => {
-                if let CallError::Protocol { .. } = error {
-                    let condemn = Input::Condemn(self.member.id, RetireReason::Protocol);
-                    self.shared.step(condemn);
-                }
                 self.finish();
                 error
             }
@@ -176,7 +178,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         match self.stage {
-            Stage::Idle => self.give_back(Input::Finished(self.call), Outcome::Abandoned),
+            Stage::Idle => self.give_back(Input::Returned(self.call), Outcome::Abandoned),
             Stage::InFlight => self.abandon(),
             Stage::Returned => {}
         }

@@ -4,14 +4,17 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::attend::attend;
+use tokio::sync::oneshot::error::RecvError;
+
+use super::attend::{attend, measure};
+use super::foreign::{abort, caught_later};
 use super::member::{Member, Record};
-use super::shared::Shared;
-use crate::error::{LaunchError, LaunchErrorKind};
-use crate::event::{EventKind, LogLine};
+use super::shared::{CalledOff, Shared};
+use crate::error::{ExitReport, ExitStatus, LaunchError, LaunchErrorKind};
+use crate::event::{EventKind, LogLine, RetireReason};
 use crate::ids::WorkerId;
 use crate::notice::Notice;
-use crate::sched::{Input, WorkerState};
+use crate::sched::{Input, Rounds, WorkerState};
 use crate::usage::Usage;
 use crate::worker::{LaunchContext, Launched, Worker};
 
@@ -20,29 +23,15 @@ const MAX_NOTICES: usize = 100;
 
 impl Shared {
     /// Starts the task of a worker that the scheduler wants.
-    pub(super) fn spawn_worker(self: &Arc<Self>, worker: WorkerId) {
+    pub(super) fn spawn_worker(self: &Arc<Self>, worker: WorkerId, called_off: CalledOff) {
+        let shared = Arc::downgrade(self);
         // Spawned without the lock: a runtime that is shutting down drops the task at once, which takes the lock.
-        let task = self
-            .runtime
-            .spawn(live(Registration {
-                shared: Arc::downgrade(self),
-                worker,
-            }))
-            .abort_handle();
-        let called_off = {
-            let mut state = self.state.lock();
-            if let Some(entry) = state.tasks.get_mut(&worker) {
-                *entry = Some(task.clone());
-            }
-            state.sched.worker(worker).is_none()
-        };
-        if called_off {
-            task.abort();
-        }
+        self.runtime
+            .spawn(live(Registration { shared, worker }, called_off));
     }
 
     /// Tells a notice if it is new, and replaces the worker if the notice says so.
-    fn take_notice(self: &Arc<Self>, worker: WorkerId, notice: Notice) {
+    pub(super) fn take_notice(self: &Arc<Self>, worker: WorkerId, notice: Notice) {
         let unfit = notice
             .unfit
             .then(|| (notice.code.clone(), notice.message.clone()));
@@ -76,7 +65,7 @@ struct Leash(Arc<dyn Worker>);
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        self.0.abort("the pool's async runtime went away");
+        abort(&*self.0, "the pool's async runtime went away");
     }
 }
 
@@ -103,8 +92,7 @@ impl Drop for Registration {
             // Dropped without the lock: it may be the last that holds the worker.
             let mut _gone = None;
             shared.step_with(Input::Exited(worker), |state| {
-                state.tasks.remove(&worker);
-                _gone = state.members.remove(&worker);
+                _gone = Some((state.tasks.remove(&worker), state.members.remove(&worker)));
                 state.count_silent();
                 None
             });
@@ -114,14 +102,20 @@ impl Drop for Registration {
 
 /// The life of one worker.
 ///
-/// The registration is an argument, so that a task aborted before it first runs is struck off, too.
-async fn live(registration: Registration) {
+/// The registration is an argument, so that a task dropped before it first runs is struck off, too.
+async fn live(registration: Registration, mut called_off: CalledOff) {
     let (shared, id) = (Weak::clone(&registration.shared), registration.worker);
     let Some((launch, timeout)) = shared.upgrade().map(|shared| prepare(&shared, id)) else {
         return;
     };
     let started = Instant::now();
-    let launched = match tokio::time::timeout(timeout, launch).await {
+    let by = tokio::time::Instant::now() + timeout;
+    let launched = tokio::select! {
+        biased;
+        _ = &mut called_off => return,
+        launched = tokio::time::timeout_at(by, launch) => launched,
+    };
+    let launched = match launched {
         Ok(launched) => launched,
         Err(_elapsed) => {
             let stage = "launch";
@@ -143,13 +137,17 @@ async fn live(registration: Registration) {
     };
     let leash = Leash(Arc::clone(&worker));
     let took = started.elapsed();
-    let boot = measure(&shared, hello.process).await;
+    let boot = tokio::select! {
+        biased;
+        why = &mut called_off => return dismiss(&*worker, why).await,
+        boot = measure(&shared, id, hello.process, by) => boot,
+    };
     let Some(strong) = shared.upgrade() else {
-        return;
+        return dismiss(&*worker, called_off.await).await;
     };
     if let Some(error) = boot.and_then(|boot| strong.judge_boot(&boot).err()) {
         drop(strong);
-        worker.abort("its pool's limits are too low for it");
+        abort(&*worker, "its pool's limits are too low for it");
         worker.exited().await;
         if let Some(shared) = shared.upgrade() {
             report_failure(&shared, id, error);
@@ -158,16 +156,25 @@ async fn live(registration: Registration) {
     }
     let member = Arc::new(Member::new(id, worker, Arc::new(hello)));
     if !introduce(&strong, &member, boot, took) {
-        return;
+        drop(strong);
+        return dismiss(&*member.worker, called_off.await).await;
     }
     strong.assess(id);
     let needs = (!strong.policies.is_empty()).then_some(strong.policies.needs);
     let meter = strong.policies.meter.clone();
+    let label = format!("{}/{id}", strong.name);
     drop(strong);
-    let mut report = match needs {
-        Some(needs) => attend(&shared, &member, needs, meter).await,
-        None => member.worker.exited().await,
-    };
+    let life = caught_later(async {
+        match needs {
+            Some(needs) => attend(&shared, &member, needs, meter).await,
+            None => member.worker.exited().await,
+        }
+    });
+    let mut report = life.await.unwrap_or_else(|words| {
+        let reason = format!("nobody can tell when it ends, since its profile panicked: {words}");
+        abort(&*member.worker, &reason);
+        ExitReport::new(label, ExitStatus::Unknown).because(reason)
+    });
     drop(leash);
     if let Some(shared) = shared.upgrade() {
         member.complete(&mut report);
@@ -177,16 +184,14 @@ async fn live(registration: Registration) {
     }
 }
 
-/// What a worker uses that has just become ready, if a policy asks for that and somebody can tell.
-async fn measure(shared: &Weak<Shared>, process: Option<u32>) -> Option<Usage> {
-    let meter = {
-        let shared = shared.upgrade()?;
-        shared.policies.needs.usage?;
-        shared.policies.meter.clone()?
-    };
-    let process = process?;
-    let reading = tokio::task::spawn_blocking(move || meter.read(process));
-    reading.await.ok().flatten()
+/// Ends a worker that is launched and not wanted any more.
+async fn dismiss(worker: &dyn Worker, why: Result<RetireReason, RecvError>) {
+    let reason = why.as_ref();
+    abort(
+        worker,
+        reason.map_or("the pool was dropped", RetireReason::describe),
+    );
+    worker.exited().await;
 }
 
 /// Takes a worker into the pool. False if it is not wanted any more.
@@ -202,7 +207,7 @@ fn introduce(
         // The scheduler may have dropped this worker while it was being launched.
         state.sched.worker(worker)?;
         wanted = true;
-        state.failing = 0;
+        state.failing = Rounds::default();
         let record = Record::new(member.ready_at, boot);
         state.members.insert(worker, (Arc::clone(member), record));
         let hello = Arc::clone(&member.hello);
@@ -247,6 +252,8 @@ pub(super) fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: Laun
     let error = Arc::new(error);
     let permanent = error.is_permanent();
     let mut wanted = false;
+    // Dropped without the lock, since that wakes its task.
+    let mut _task = None;
     shared.step_by(|state| {
         // A launch that was broken off has had its end.
         wanted = state.sched.worker(worker).is_some();
@@ -255,8 +262,8 @@ pub(super) fn report_failure(shared: &Arc<Shared>, worker: WorkerId, error: Laun
         }
         state.last_failure = Some(Arc::clone(&error));
         state.failures += 1;
-        state.failing = state.failing.saturating_add(1);
-        state.tasks.remove(&worker);
+        state.failing.count(worker, state.sched.youngest());
+        _task = state.tasks.remove(&worker);
         (Some(Input::LaunchFailed { worker, permanent }), None)
     });
     if wanted && shared.has_sinks() {

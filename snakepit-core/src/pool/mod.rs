@@ -16,6 +16,7 @@ mod drain;
 mod effects;
 mod errors;
 mod farewells;
+mod foreign;
 mod guard;
 mod health;
 mod lease;

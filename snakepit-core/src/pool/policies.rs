@@ -1,11 +1,10 @@
 //! The recycle policies of a pool: when they are asked, and what becomes of their verdicts. Knows no policy.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::foreign::{answer, caught};
 use super::guard::Guard;
 use super::member::Member;
 use super::settings::FAR;
@@ -120,13 +119,6 @@ impl Subject {
     }
 }
 
-/// What a panic said.
-fn last_words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it did not say why")
-}
-
 impl Shared {
     /// Judges a worker that has just become ready by what it uses.
     pub(super) fn judge_boot(self: &Arc<Self>, boot: &Usage) -> Result<(), LaunchError> {
@@ -145,9 +137,8 @@ impl Shared {
         question: impl Fn(usize, &dyn RecyclePolicy) -> T,
     ) -> impl Iterator<Item = T> {
         self.policies.active().filter_map(move |(by, policy)| {
-            let answer = catch_unwind(AssertUnwindSafe(|| question(by, policy)));
-            answer
-                .map_err(|panic| self.stop_panicked(by, last_words(&*panic)))
+            caught(|| question(by, policy))
+                .map_err(|words| self.stop_panicked(by, &words))
                 .ok()
         })
     }
@@ -155,7 +146,7 @@ impl Shared {
     /// Stops a policy that panicked, and tells.
     fn stop_panicked(self: &Arc<Self>, by: usize, words: &str) {
         let policy = &self.policies.all[by];
-        let name = catch_unwind(AssertUnwindSafe(|| policy.name().to_owned()));
+        let name = caught(|| policy.name().to_owned());
         let name = name.unwrap_or_else(|_| "unknown".to_owned());
         let why = format!("it panicked: {words}");
         self.step_by(|state| (None, self.stop_policy(state, by, &name, why)));
@@ -313,7 +304,7 @@ impl Shared {
         }
         let (shared, member) = (Arc::downgrade(self), Arc::clone(member));
         self.runtime.spawn(async move {
-            let _ = tokio::time::timeout(TRIM_PATIENCE, member.worker.trim()).await;
+            answer(TRIM_PATIENCE, async { member.worker.trim().await }).await;
             let Some(shared) = shared.upgrade() else {
                 return;
             };

@@ -36,10 +36,12 @@ pub struct Request {
     control: Controlled,
 }
 
-/// How long one call may take, fixed when it starts.
+/// How long one call may take.
 #[derive(Clone, Copy)]
 struct Budget {
-    started: Instant,
+    /// When it last asked for a lane.
+    asked: Instant,
+    /// When all of it has to be over; fixed when it starts.
     deadline: Instant,
 }
 
@@ -71,7 +73,7 @@ impl Request {
         self
     }
 
-    /// How long it may wait for a lane. The default is the pool's `queue_timeout`.
+    /// How long it may wait for a lane, each time it is tried. The default is the pool's `queue_timeout`.
     pub fn queue_timeout(mut self, timeout: Duration) -> Self {
         self.queue_timeout = timeout;
         self
@@ -130,7 +132,7 @@ impl Request {
     }
 
     async fn answer(&self) -> Result<Value, CallError> {
-        let budget = self.budget();
+        let mut budget = self.budget();
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, false).await;
@@ -138,7 +140,7 @@ impl Request {
             match self.run(&mut lease, call, budget).await {
                 Ok(Reply::One(value)) => return Ok(value),
                 Ok(Reply::Stream(_)) => return Err(self.unasked_stream(lease)),
-                Err(error) => self.again(error, &mut attempts)?,
+                Err(error) => self.again(error, &mut attempts, &mut budget)?,
             }
         }
     }
@@ -152,17 +154,12 @@ impl Request {
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
         let budget = self.budget();
+        let deadline = budget.deadline;
         match self.begin(budget).await {
             // The stream itself sees to a stop that comes from now on.
             Ok((reply, lease)) => {
                 let (control, timeout) = (self.control, self.timeout);
-                Ok(CallStream::new(
-                    reply,
-                    lease,
-                    control,
-                    budget.deadline,
-                    timeout,
-                ))
+                Ok(CallStream::new(reply, lease, control, deadline, timeout))
             }
             Err(error) => Err(match self.control.finish() {
                 Some(stop) => stop.error(stage(Some(&error))),
@@ -172,14 +169,14 @@ impl Request {
     }
 
     /// Makes the call up to the first answer of its worker.
-    async fn begin(&self, budget: Budget) -> Result<(Reply, Lease), CallError> {
+    async fn begin(&self, mut budget: Budget) -> Result<(Reply, Lease), CallError> {
         let mut attempts = Attempts::default();
         loop {
             let admitted = self.admitted(budget, true).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
                 Ok(reply) => return Ok((reply, lease)),
-                Err(error) => self.again(error, &mut attempts)?,
+                Err(error) => self.again(error, &mut attempts, &mut budget)?,
             }
         }
     }
@@ -187,7 +184,7 @@ impl Request {
     /// Runs the call on its lane until it is answered, out of time, or stopped.
     async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
         let done = {
-            let mut work = pin!(lease.run(call, budget.started));
+            let mut work = pin!(lease.run(call, budget.asked));
             let work = poll_fn(|cx| self.control.poll(cx, work.as_mut()));
             timeout_at(budget.deadline.into(), work).await
         };
@@ -203,10 +200,10 @@ impl Request {
     }
 
     fn budget(&self) -> Budget {
-        let started = Instant::now();
+        let asked = Instant::now();
         Budget {
-            started,
-            deadline: started + self.timeout.min(FAR),
+            asked,
+            deadline: asked + self.timeout.min(FAR),
         }
     }
 
@@ -224,7 +221,7 @@ impl Request {
         }
         let id = self.shared.next_call();
         let patience = budget
-            .started
+            .asked
             .checked_add(self.queue_timeout)
             .unwrap_or(budget.deadline);
         let arrival = Arrival {
@@ -279,7 +276,8 @@ impl Request {
             .shared
             .refused(why, self.session.as_ref().map(|(session, _)| session));
         if let CallError::TimedOut { after, .. } = &mut error {
-            *after = self.queue_timeout.min(budget.deadline - budget.started);
+            let left = budget.deadline.saturating_duration_since(budget.asked);
+            *after = self.queue_timeout.min(left);
         }
         self.shared.emit(EventKind::CallRejected {
             call,
@@ -289,7 +287,14 @@ impl Request {
     }
 
     /// Whether to go round again; if not, the error to return.
-    fn again(&self, error: CallError, attempts: &mut Attempts) -> Result<(), CallError> {
+    fn again(
+        &self,
+        error: CallError,
+        attempts: &mut Attempts,
+        budget: &mut Budget,
+    ) -> Result<(), CallError> {
+        // The time it ran for is no time it waited.
+        budget.asked = Instant::now();
         let CallError::WorkerLost(report) = &error else {
             return Err(attempts.honest(error));
         };
@@ -342,14 +347,26 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(code) = self.left {
             let call = self.call;
-            // Dropped without the lock: dropping a sender wakes whoever waits for it.
-            let mut _waiter = None;
-            self.shared.step_with(Input::Withdrawn(call), |state| {
-                _waiter = state.waiters.remove(&call);
-                state.calls.remove(&call);
-                Some(EventKind::CallRejected { call, code })
-            });
+            let event = EventKind::CallRejected { call, code };
+            self.shared.withdraw(call, Some(event));
         }
+    }
+}
+
+impl Shared {
+    /// Takes a call that waits out of the queue.
+    pub(super) fn withdraw(self: &Arc<Self>, call: CallId, event: Option<EventKind>) {
+        // Dropped without the lock: dropping a sender wakes whoever waits for it.
+        let mut waiter = None;
+        self.step_with(Input::Withdrawn(call), |state| {
+            waiter = state.waiters.remove(&call);
+            // One that has got its lane meanwhile is known until that is given back.
+            if waiter.is_some() {
+                state.calls.remove(&call);
+            }
+            event
+        });
+        drop(waiter);
     }
 }
 

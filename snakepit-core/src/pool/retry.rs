@@ -18,7 +18,7 @@ const FIRST: u32 = 10 * PRICE;
 const MOST: u32 = 100 * PRICE;
 
 /// What the calls of a pool may spend on being tried again after user code may have run: one retry for every five
-/// calls, so that retries never multiply a pool's load when its workers die.
+/// calls that got a lane, so that retries never multiply a pool's load when its workers die.
 #[derive(Debug)]
 pub(super) struct Budget(u32);
 
@@ -29,7 +29,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A call was made.
+    /// A call got a lane, for the first time.
     pub(super) fn earn(&mut self) {
         self.0 = (self.0 + 1).min(MOST);
     }

@@ -7,13 +7,13 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::AbortHandle;
 
 use super::control::Control;
 use super::departed::Departed;
 use super::drain::Tolls;
 use super::effects::Effect;
 use super::farewells::Farewells;
+use super::foreign::abort;
 use super::guard::Guard;
 use super::health::Vitals;
 use super::lease::Lease;
@@ -25,11 +25,17 @@ use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
 use crate::ids::{CallId, NumberMap, PoolName, WorkerId};
 use crate::notice::Notice;
-use crate::sched::{Action, Arrival, Input, Refusal, Scheduler, WorkerState};
+use crate::sched::{Action, Arrival, Input, Refusal, Rounds, Scheduler, WorkerState};
 use crate::worker::WorkerProfile;
 
 /// What a waiting caller is told.
 pub(super) type Answer = Result<Lease, Refusal>;
+
+/// Calls a launch off, saying why; when it is dropped, because the pool was.
+pub(super) type CallOff = oneshot::Sender<RetireReason>;
+
+/// Tells a launch that it was called off.
+pub(super) type CalledOff = oneshot::Receiver<RetireReason>;
 
 /// Whether the pool takes calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +50,9 @@ pub(super) struct State {
     pub(super) sched: Scheduler,
     pub(super) phase: Phase,
     pub(super) members: NumberMap<WorkerId, (Arc<Member>, Record)>,
-    /// The task of every worker that is not gone, launching ones included; `None` until it is spawned.
-    pub(super) tasks: NumberMap<WorkerId, Option<AbortHandle>>,
+    /// The task of every worker that is not gone, launching ones included; `None` once its launch was called off.
+    /// Dropping what calls it off wakes the task: never under the lock.
+    pub(super) tasks: NumberMap<WorkerId, Option<CallOff>>,
     pub(super) waiters: NumberMap<CallId, oneshot::Sender<Answer>>,
     /// The calls that wait or run and whose caller is still there.
     pub(super) calls: NumberMap<CallId, Arc<Control>>,
@@ -55,8 +62,8 @@ pub(super) struct State {
     pub(super) last_failure: Option<Arc<LaunchError>>,
     /// Launches that failed, in all.
     pub(super) failures: u64,
-    /// Launches that failed since one last worked.
-    pub(super) failing: u32,
+    /// Rounds of launches that failed since one last worked.
+    pub(super) failing: Rounds,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
     /// Why the last workers that left did.
@@ -116,7 +123,7 @@ impl Shared {
             tolls: Tolls::default(),
             last_failure: None,
             failures: 0,
-            failing: 0,
+            failing: Rounds::default(),
             last_exit: None,
             departed: Departed::default(),
             farewells: Farewells::default(),
@@ -162,7 +169,6 @@ impl Shared {
         let mut effects = Vec::new();
         let outcome = {
             let mut state = self.state.lock();
-            state.retries.earn();
             state.calls.insert(call, control);
             self.turn(&mut state, Input::Arrived(arrival), &mut effects);
             let own = effects
@@ -297,6 +303,9 @@ impl Shared {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
                 };
+                if state.calls.get(&call).is_some_and(|call| call.grant()) {
+                    state.retries.earn();
+                }
                 let lease = Lease::new(Arc::clone(self), member, lane, call, visit);
                 return effects.push(answer(state, call, Ok(lease)));
             }
@@ -328,8 +337,9 @@ impl Shared {
                 return;
             }
             Action::Launch(worker) => {
-                state.tasks.insert(worker, None);
-                effects.push(Effect::Launch(worker));
+                let (call_off, called_off) = oneshot::channel();
+                state.tasks.insert(worker, Some(call_off));
+                effects.push(Effect::Launch(worker, called_off));
                 EventKind::WorkerLaunching { worker }
             }
             Action::Stop(worker, reason) => {
@@ -339,10 +349,11 @@ impl Shared {
             }
             Action::Abort(worker, reason) => {
                 state.departed.add(worker, reason.describe());
-                effects.push(match state.member(worker) {
-                    Some(member) => Effect::Kill(member, reason.clone()),
-                    None => Effect::BreakOff(state.tasks.get(&worker).cloned().flatten()),
-                });
+                if let Some(member) = state.member(worker) {
+                    effects.push(Effect::Kill(member, reason.clone()));
+                } else if let Some(launch) = state.tasks.get_mut(&worker).and_then(Option::take) {
+                    effects.push(Effect::BreakOff(launch, reason.clone()));
+                }
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Breaker(state) => EventKind::Breaker { state },
@@ -436,14 +447,9 @@ fn answer(state: &mut State, call: CallId, answer: Answer) -> Effect {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
+        // Launches are called off when the state is dropped; the task of a worker lives on to see it gone.
         for (member, _) in state.members.values() {
-            member.worker.abort("the pool was dropped");
-        }
-        for (worker, task) in &state.tasks {
-            // A launch is broken off; a member's task lives on to see the worker gone.
-            if let (false, Some(task)) = (state.members.contains_key(worker), task) {
-                task.abort();
-            }
+            abort(&*member.worker, "the pool was dropped");
         }
         self.alarm.notify_one();
     }

@@ -70,6 +70,24 @@ impl<T: DeserializeOwned> CallStream<T> {
     }
 }
 
+impl<T> CallStream<T> {
+    /// Ends a stream whose command goes on, with what the caller is to know.
+    fn give_up(&mut self, error: CallError) -> CallError {
+        // First: a worker that is asked to let go of a lane whose reply is still held would seem stuck.
+        self.source = None;
+        let stop = self.control.finish();
+        self.lease.abandon();
+        said(stop, error)
+    }
+
+    fn expire(&mut self) -> CallError {
+        self.give_up(CallError::TimedOut {
+            stage: Stage::Run,
+            after: self.timeout,
+        })
+    }
+}
+
 impl<T: DeserializeOwned> Stream for CallStream<T> {
     type Item = Result<T, CallError>;
 
@@ -80,10 +98,8 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
             return Poll::Ready(None);
         };
         if let Some(stop) = this.control.poll_stopped(cx) {
-            // First: a worker that is asked to let go of a lane whose reply is still held would seem stuck.
             drop(source);
-            this.lease.abandon();
-            return Poll::Ready(Some(Err(stop.error(Stage::Run))));
+            return Poll::Ready(Some(Err(this.give_up(stop.error(Stage::Run)))));
         }
         let polled = match source {
             Source::One(value) => {
@@ -93,13 +109,21 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
                 Poll::Ready(Some(Ok(value)))
             }
             Source::Many(mut stream) => {
+                // The clock is looked at, since nothing else tells the time to a task that never has to wait.
+                if this.timer.deadline() <= tokio::time::Instant::now() {
+                    drop(stream);
+                    return Poll::Ready(Some(Err(this.expire())));
+                }
                 let polled = stream.as_mut().poll_next(cx);
                 this.source = Some(Source::Many(stream));
                 polled
             }
         };
         match polled {
-            Poll::Ready(Some(Ok(value))) => Poll::Ready(Some(decode(&this.control.command, value))),
+            Poll::Ready(Some(Ok(value))) => {
+                let decoded = decode(&this.control.command, value);
+                Poll::Ready(Some(decoded.map_err(|error| this.give_up(error))))
+            }
             Poll::Ready(Some(Err(error))) => {
                 this.source = None;
                 let stop = this.control.finish();
@@ -116,14 +140,7 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
                 if this.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                this.source = None;
-                let stop = this.control.finish();
-                this.lease.abandon();
-                let error = CallError::TimedOut {
-                    stage: Stage::Run,
-                    after: this.timeout,
-                };
-                Poll::Ready(Some(Err(said(stop, error))))
+                Poll::Ready(Some(Err(this.expire())))
             }
         }
     }

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::Pool;
+use super::control::Control;
+use super::lease::Lease;
 use super::shared::Shared;
 use crate::error::{CallError, LaunchError, LaunchErrorKind, Rejection, Stage};
 use crate::event::{Event, EventKind};
 use crate::ids::WorkerId;
 use crate::recycle::{RecyclePolicy, Verdict, WorkerView};
-use crate::sched::{Refusal, WorkerState};
+use crate::sched::{Arrival, Priority, Refusal, WorkerState};
 use crate::testing::FakeProfile;
 
 #[derive(Debug)]
@@ -141,6 +143,79 @@ async fn a_launch_that_was_broken_off_does_not_fail_as_well() {
     super::maintain::report_failure(&pool.shared, WorkerId::new(77), error);
     assert_eq!(*failures.lock(), 0);
     let state = pool.shared.state.lock();
-    assert_eq!((state.failures, state.failing), (0, 0));
+    assert_eq!((state.failures, state.failing.total()), (0, 0));
     assert!(state.last_failure.is_none());
+}
+
+/// A lane of a pool that has a free one.
+fn lease(shared: &Arc<Shared>) -> Lease {
+    let call = shared.next_call();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let arrival = Arrival {
+        call,
+        priority: Priority::Normal,
+        session: None,
+        only_on: None,
+        give_up_at: deadline,
+        deadline,
+    };
+    let control = Arc::new(Control::new("echo".into()));
+    match shared.admit(arrival, control) {
+        Ok(Ok(lease)) => lease,
+        _ => panic!("no lane is free"),
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_was_not_used_or_whose_worker_is_condemned_is_no_finished_call() {
+    let pool = started(&FakeProfile::new(), 1).await;
+    let shared = &pool.shared;
+    let worker = WorkerId::new(1);
+    let look = || {
+        let state = shared.state.lock();
+        let status = state.sched.worker(worker).expect("it is there");
+        (status.served, state.sched.running())
+    };
+    drop(lease(shared));
+    assert_eq!(look(), (0, 0));
+    let error = CallError::Protocol {
+        worker: "p/1".into(),
+        detail: "nonsense".into(),
+    };
+    lease(shared).fail(error);
+    assert_eq!(look(), (0, 0));
+}
+
+#[tokio::test]
+async fn neither_retries_nor_refused_calls_pay_for_retries() {
+    let profile = FakeProfile::new();
+    let pool = started(&profile, 1).await;
+    let shared = &pool.shared;
+    while shared.state.lock().retries.spend() {}
+    let echo = async || assert_eq!(pool.call::<u8>("echo", 1).await.expect("a call"), 1);
+    let die = async || {
+        let die = pool.request("die", ()).idempotent(true).call::<()>().await;
+        die.expect_err("it dies").code()
+    };
+    for _ in 0..4 {
+        echo().await;
+    }
+    assert_eq!(die().await, "call.poisoned", "five calls pay for a retry");
+    for _ in 0..3 {
+        echo().await;
+    }
+    assert_eq!(die().await, "call.worker_lost", "four do not");
+
+    let running = tokio::spawn(pool.request("sleep", 600.0).call::<()>());
+    until(shared, |state| state.sched.running() == 1).await;
+    for _ in 0..5 {
+        let refused = pool.request("echo", 1).queue_timeout(Duration::ZERO);
+        let refused = refused.call::<u8>().await.expect_err("no lane is free");
+        assert_eq!(refused.code(), "call.queue_timeout");
+    }
+    let mut state = shared.state.lock();
+    assert!(state.retries.spend(), "the fifth granted call pays");
+    assert!(!state.retries.spend());
+    drop(state);
+    running.abort();
 }

@@ -61,9 +61,8 @@ async fn a_pool_that_does_not_start_ends_the_others() {
     .await
     .unwrap_err();
     assert!(matches!(&error, StartError::Launch { pool, .. } if pool.as_str() == "broken"));
-    for profile in [&ready, &broken, &endless] {
-        none_alive(profile).await;
-    }
+    let profiles = [&ready, &broken, &endless];
+    assert_eq!(profiles.map(FakeProfile::alive), [0, 0, 0]);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ enum State {
     },
     HalfOpen {
         trial: Option<WorkerId>,
-        /// Since when nothing has died; `None` while the trial is being launched.
+        /// Since when nothing has died; `None` while the trial is being launched or waited for.
         alive_since: Option<Instant>,
     },
 }
@@ -229,8 +229,16 @@ impl Breaker {
         opens
     }
 
-    /// Time passed. True if the state changed.
-    pub(super) fn tick(&mut self, now: Instant) -> bool {
+    /// Time passed. True if the state changed. `wanted`: a worker is missing that could be tried, now or when launches
+    /// are held back no longer. Only a pool that needs none is mended by time alone.
+    pub(super) fn tick(&mut self, wanted: bool, now: Instant) -> bool {
+        if let State::HalfOpen {
+            trial: None,
+            alive_since,
+        } = &mut self.state
+        {
+            *alive_since = alive_since.or(Some(now)).filter(|_| !wanted);
+        }
         if self.wake_at().is_none_or(|at| at > now) {
             return false;
         }
@@ -239,7 +247,7 @@ impl Breaker {
             State::Open { .. } => {
                 self.state = State::HalfOpen {
                     trial: None,
-                    alive_since: Some(now),
+                    alive_since: (!wanted).then_some(now),
                 };
                 self.window.clear();
             }
@@ -303,7 +311,7 @@ mod tests {
             assert!(breaker.died(worker, 1, now));
             let until = breaker.wake_at().expect("it is open");
             let pause = until - now;
-            assert!(breaker.tick(until));
+            assert!(breaker.tick(true, until));
             breaker.launching(worker);
             assert!(breaker.finished(worker, until));
             now = until;

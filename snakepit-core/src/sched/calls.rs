@@ -129,11 +129,32 @@ impl Scheduler {
         });
     }
 
+    /// A call is over, which speaks for its worker.
     pub(super) fn finished(&mut self, call: CallId, now: Instant, out: &mut Vec<Action>) {
-        // Unknown: its worker is gone, and the lane with it.
-        let Some(running) = self.running.remove(&call) else {
+        let Some(worker) = self.returned(call, now, out) else {
             return;
         };
+        self.workers.count_served(worker);
+        let closed = self.breaker.finished(worker, now);
+        if closed {
+            out.push(Action::Breaker(self.breaker.state()));
+        }
+        let ready_at = self.workers.ready_at(worker);
+        let mended = ready_at.is_some_and(|at| self.backoff.worked(at));
+        if closed || mended {
+            self.settle(now, out);
+        }
+    }
+
+    /// Takes a lane back and uses it. Returns whose it is.
+    pub(super) fn returned(
+        &mut self,
+        call: CallId,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) -> Option<WorkerId> {
+        // Unknown: its worker is gone, and the lane with it.
+        let running = self.running.remove(&call)?;
         let worker = running.worker;
         if running.hold == Hold::Stuck {
             self.workers.remove_stuck(worker);
@@ -148,15 +169,7 @@ impl Scheduler {
             Some(WorkerState::Quarantined) => self.kill_if_only_stuck(worker, out),
             Some(WorkerState::Launching | WorkerState::Stopping) | None => {}
         }
-        let closed = self.breaker.finished(worker, now);
-        if closed {
-            out.push(Action::Breaker(self.breaker.state()));
-        }
-        let ready_at = self.workers.ready_at(worker);
-        let mended = ready_at.is_some_and(|at| self.backoff.worked(at));
-        if closed || mended {
-            self.settle(now, out);
-        }
+        Some(worker)
     }
 
     pub(super) fn abandoned(&mut self, call: CallId, out: &mut Vec<Action>) {

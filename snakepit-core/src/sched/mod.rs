@@ -15,6 +15,7 @@ mod driver;
 mod ends;
 mod jitter;
 mod queue;
+mod rounds;
 mod scale;
 mod sessions;
 mod settle;
@@ -45,6 +46,7 @@ use workers::Workers;
 
 #[cfg(feature = "test-util")]
 pub use driver::SchedulerDriver;
+pub(crate) use rounds::Rounds;
 pub(crate) use sessions::{Ended, Kept, Visit};
 pub(crate) use state::WorkerState;
 pub(crate) use workers::WorkerStatus;
@@ -100,12 +102,15 @@ pub(crate) enum Input {
     /// A caller wants a lane.
     Arrived(Arrival),
     /// A caller left while waiting. If its grant is on the way already, nothing happens: the lease it never sees comes
-    /// back as [`Finished`](Self::Finished).
+    /// back as [`Returned`](Self::Returned).
     Withdrawn(CallId),
     /// A caller left while its call was running.
     Abandoned(CallId),
     /// A granted call is over and its lane is free.
     Finished(CallId),
+    /// The lane of a granted call is free, and that says nothing good of its worker: the call never ran, or its worker
+    /// cannot be trusted, or is gone.
+    Returned(CallId),
     /// An abandoned call let go of its lane, or never will.
     Quiesced(CallId, Quiesced),
     /// A worker is ready.
@@ -350,9 +355,14 @@ impl Scheduler {
         self.backoff.gave_up()
     }
 
-    /// Launches that failed, with a cause, since one last worked.
+    /// Rounds of launches that failed, with a cause, since one last worked.
     pub(crate) fn launch_failures(&self) -> u32 {
         self.backoff.launch_failures()
+    }
+
+    /// The worker that was launched last; the id before the first one if there was none.
+    pub(crate) fn youngest(&self) -> WorkerId {
+        WorkerId::new(self.next_worker - 1)
     }
 
     /// Whether a worker is wanted that is not ready: one more, or the replacement of one that is due.

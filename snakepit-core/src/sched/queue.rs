@@ -210,6 +210,12 @@ impl Queue {
         calls.into_iter().map(|(_, call)| call).collect()
     }
 
+    /// The worker a call waits for, if it waits for one only.
+    #[cfg(test)]
+    pub(super) fn pinned_to(&self, call: CallId) -> Option<WorkerId> {
+        self.entries.get(&call)?.pinned_to
+    }
+
     /// Numbers held, waiting or not: what must stay bounded.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {

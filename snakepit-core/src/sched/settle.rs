@@ -12,13 +12,14 @@ impl Scheduler {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.breaker.tick(now) {
+        if self.breaker.tick(self.wants_launch(), now) {
             out.push(Action::Breaker(self.breaker.state()));
         }
         self.end_quarantines(now, out);
+        // Before anyone looks at lanes and at what waits: calls that waited for a worker that leaves may go elsewhere.
+        let hand_over = self.hand_over(now, out);
         self.use_free_lanes(now, out);
         self.grow(now, out);
-        let hand_over = self.hand_over(now, out);
         self.launch(now, out);
         if let Some(why) = self.hopeless() {
             let calls = self.queue.clear();
@@ -27,7 +28,7 @@ impl Scheduler {
         self.wake = self.next_wake(hand_over);
     }
 
-    /// Calls given back by a worker that is gone may fit on lanes that were free all along.
+    /// Calls given back by a worker that is gone or leaves may fit on lanes that were free all along.
     fn use_free_lanes(&mut self, now: Instant, out: &mut Vec<Action>) {
         while !self.queue.is_empty() {
             let Some(worker) = self.workers.best_open() else {

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::backoff::Failed;
 use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState, WorkerStatus};
 use crate::event::{RetireReason, SessionEnd};
 use crate::ids::WorkerId;
@@ -18,6 +19,7 @@ impl Scheduler {
             Input::Finished(call) | Input::Quiesced(call, Quiesced::Clean) => {
                 self.finished(call, now, out);
             }
+            Input::Returned(call) => drop(self.returned(call, now, out)),
             Input::Quiesced(call, Quiesced::Stuck) => self.stuck(call, now, out),
             Input::Launched { worker, lanes } => self.launched(worker, lanes, now, out),
             Input::LaunchFailed { worker, permanent } => {
@@ -70,10 +72,11 @@ impl Scheduler {
         if self.workers.remove(worker).is_none() {
             return;
         }
+        let failed = self.failed(worker);
         if permanent {
-            self.backoff.give_up();
+            self.backoff.give_up(failed);
         } else {
-            self.backoff.launch_failed(now);
+            self.backoff.launch_failed(failed, now);
         }
         if self.breaker.launch_failed(worker, now) {
             out.push(Action::Breaker(self.breaker.state()));
@@ -96,7 +99,7 @@ impl Scheduler {
         self.queue.unbind(worker);
         let opened = match status.state {
             WorkerState::Launching => {
-                self.backoff.failed(now);
+                self.backoff.failed(self.failed(worker), now);
                 self.breaker.launch_failed(worker, now)
             }
             WorkerState::Stopping => {
@@ -112,10 +115,16 @@ impl Scheduler {
         self.settle(now, out);
     }
 
+    fn failed(&self, worker: WorkerId) -> Failed {
+        let youngest = self.youngest();
+        Failed { worker, youngest }
+    }
+
     /// A worker that was ready is lost. True if that opened the breaker.
     fn died(&mut self, status: &WorkerStatus, now: Instant) -> bool {
         if status.state.is_serving() && status.served == 0 && status.busy == 0 {
-            self.backoff.died_young(now);
+            let failed = self.failed(status.worker);
+            self.backoff.died_young(failed, now);
         }
         self.breaker.died(status.worker, self.restart_budget(), now)
     }

@@ -356,6 +356,13 @@ impl Workers {
         }
     }
 
+    /// Notes that it has finished a call.
+    pub(super) fn count_served(&mut self, worker: WorkerId) {
+        if let Some(slot) = self.slots.get_mut(&worker) {
+            slot.served += 1;
+        }
+    }
+
     pub(super) fn youngest_launching(&self) -> Option<WorkerId> {
         let mut newest_first = self.slots.iter().rev();
         newest_first
@@ -384,7 +391,6 @@ impl Workers {
         self.freed += 1;
         slot.freed = self.freed;
         slot.free.push(lane);
-        slot.served += 1;
         if slot.busy() == 0 {
             slot.idle_since = Some(now);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use snakepit_core::error::Delivery;
 use snakepit_core::testing::{FakeLaunch, FakeProfile};
 use tokio::time::timeout;
@@ -39,6 +40,24 @@ async fn what_is_left_after_the_grace_is_interrupted() {
     let error = failed(waiting.await.expect("a task"), "call.cancelled");
     assert_eq!(error.delivery(), Delivery::NotSent);
     assert_eq!(profile.executed(), 1);
+}
+
+#[tokio::test]
+async fn a_waiting_call_that_nobody_polls_is_rejected_once() {
+    for (command, killed) in [("sleep", 0), ("hang", 1)] {
+        let profile = FakeProfile::new();
+        let pool = started(&profile).await;
+        let running = begin(&pool, command).await;
+        let mut waiting = Box::pin(pool.request("echo", 1).call::<u8>());
+        assert!((&mut waiting).now_or_never().is_none());
+        assert_eq!(pool.snapshot().queued, 1);
+        let report = pool.drain(Duration::ZERO).await;
+        assert_eq!((report.interrupted, report.rejected), (1, 1));
+        assert_eq!((report.finished, report.killed), (0, killed));
+        assert_eq!(profile.executed(), 1);
+        failed(running.await.expect("a task"), "call.cancelled");
+        failed(waiting.await, "call.cancelled");
+    }
 }
 
 #[tokio::test]

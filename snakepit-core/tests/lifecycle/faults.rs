@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use snakepit_core::event::Event;
 use snakepit_core::testing::{FakeMeter, FakeProfile};
-use snakepit_core::{HealthStatus, Pool, PoolSettings, Verdict};
+use snakepit_core::{HealthStatus, Pool, PoolBuilder, PoolSettings, Verdict};
 use tokio::time::timeout;
 
-use crate::odd::Odd;
-use crate::support::{History, LONG, Rule, begin, builder, until};
+use crate::odd::{Fault, Odd};
+use crate::support::{History, LONG, Rule, SHORT, begin, builder, until};
 
 #[tokio::test]
 async fn a_launch_that_panics_is_a_launch_that_failed() {
-    let profile = Odd::panicking();
+    let profile = Odd::with(Fault::LaunchPanics);
     let history = History::default();
     let pool = Pool::builder("p", Arc::new(profile))
         .size(1)
@@ -24,6 +24,108 @@ async fn a_launch_that_panics_is_a_launch_that_failed() {
         .expect_err("no worker");
     assert!(error.to_string().contains("without an answer"), "{error}");
     assert!(history.of("failed").len() >= 3);
+}
+
+/// A pool of one worker with this fault.
+fn faulty(fault: Fault, history: &History) -> (Odd, PoolBuilder) {
+    let profile = Odd::with(fault);
+    let pool = Pool::builder("p", Arc::new(profile.clone()))
+        .size(1)
+        .cancel_grace(SHORT)
+        .event_sink(history.sink());
+    (profile, pool)
+}
+
+#[tokio::test]
+async fn a_cancellation_that_gives_no_answer_costs_its_worker_and_no_lane() {
+    for fault in [Fault::CancelPanics, Fault::CancelHangs] {
+        let (profile, pool) = faulty(fault, &History::default());
+        let pool = pool.start().await.expect("it starts");
+        let call = begin(&pool, "sleep").await;
+        call.abort();
+        until(|| profile.inner.launches() == 2).await;
+        assert_eq!(pool.call::<u8>("echo", 1).await.expect("a call"), 1);
+        let report = timeout(LONG, pool.drain(LONG)).await.expect("an end");
+        assert_eq!((report.killed, profile.inner.alive()), (0, 0), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_whose_end_panics_or_hangs_is_killed() {
+    for fault in [Fault::StopPanics, Fault::StopHangs] {
+        let settings = PoolSettings {
+            size: 1,
+            stop_grace: SHORT,
+            ..PoolSettings::default()
+        };
+        let (profile, pool) = faulty(fault, &History::default());
+        let pool = pool.settings(settings).start().await.expect("it starts");
+        timeout(LONG, pool.shutdown()).await.expect("an end");
+        assert_eq!(profile.inner.alive(), 0, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_kill_that_panics_keeps_nothing_else_from_being_done() {
+    let history = History::default();
+    let (profile, pool) = faulty(Fault::AbortPanics, &history);
+    let pool = pool.start().await.expect("it starts");
+    let immortal = profile.inner.workers()[0].clone();
+    let stuck = pool.request("hang", ()).timeout(SHORT).call::<()>().await;
+    stuck.expect_err("it hangs");
+    until(|| history.of("stopping 1").len() == 1).await;
+    immortal.crash();
+    until(|| history.of("exited 1").len() == 1).await;
+    assert_eq!(pool.call::<u8>("echo", 1).await.expect("a call"), 1);
+    timeout(LONG, pool.shutdown()).await.expect("an end");
+    assert_eq!(profile.inner.alive(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_waited_for_is_killed_and_gone() {
+    let history = History::default();
+    let (profile, pool) = faulty(Fault::ExitedPanics, &history);
+    let pool = pool.launch();
+    until(|| history.of("exited").len() > 1).await;
+    timeout(LONG, pool.shutdown()).await.expect("an end");
+    assert_eq!(profile.inner.alive(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_whose_ping_panics_gives_no_sign() {
+    let (profile, pool) = faulty(Fault::PingPanics, &History::default());
+    let rule = Rule::new(|_, _| Verdict::Keep).heartbeat(Duration::from_millis(20));
+    let pool = pool.policy(rule).start().await.expect("it starts");
+    until(|| pool.health().status == HealthStatus::Down).await;
+    assert_eq!((profile.inner.launches(), profile.inner.alive()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_whose_stack_cannot_be_told_is_slow_all_the_same() {
+    let history = History::default();
+    let (_profile, pool) = faulty(Fault::StackPanics, &history);
+    let settings = PoolSettings {
+        size: 1,
+        slow_call_after: Some(Duration::from_millis(20)),
+        ..PoolSettings::default()
+    };
+    let pool = pool.settings(settings).start().await.expect("it starts");
+    let call = begin(&pool, "sleep").await;
+    until(|| history.of("slow").len() == 1).await;
+    assert_eq!(history.of("slow"), ["slow call 1: sleep []"]);
+    call.abort();
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_when_it_is_trimmed_was_trimmed() {
+    let (profile, pool) = faulty(Fault::TrimPanics, &History::default());
+    let rule = Rule::new(|worker, _| match worker.trimmed_at {
+        None => Verdict::Trim,
+        Some(_) => Verdict::Retire("it was trimmed".into()),
+    });
+    let pool = pool.policy(rule).start().await.expect("it starts");
+    until(|| profile.inner.launches() > 1).await;
+    timeout(LONG, pool.shutdown()).await.expect("an end");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::frame::{Kind, PROTOCOL};
 use crate::interpreter::Interpreter;
 use crate::wires;
 
-pub(crate) use guardian::Role;
+pub(crate) use guardian::{Ground, Role};
 pub(crate) use link::{BootLink, LinkError, Message};
 pub(crate) use spawner::{Spawned, Ward, dismiss};
 

@@ -3,12 +3,11 @@
 //! Two facts of Linux ask for that thread. The signal a child asked to get when its parent dies comes when the *thread*
 //! that started it ends, and threads of an async runtime end. And somebody has to reap, also when the runtime is gone.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::{OnceLock, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,9 +16,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use snakepit_core::error::ExitStatus;
 use tokio::sync::oneshot;
 
-use super::guardian::{Guardian, Role};
+use super::guardian::{Ground, Guardian, Role};
 use crate::leash::Leash;
-use crate::reap::reap;
+use crate::reap::{kill_group, reap};
 
 /// How long a process may take to end after it was told to.
 const MERCY: Duration = Duration::from_secs(2);
@@ -64,27 +63,51 @@ struct Dismissed {
     _ward: Ward,
 }
 
-/// Has a process and what it started killed when this process dies before it, for as long as it is held: until the process
-/// is dead and its group was killed.
+/// Has a process and what it started killed when this process dies before it. If it is dropped before it was
+/// [`buried`](Self::buried), that goes on until the process is dead, and its group is killed then.
 #[derive(Debug)]
-pub(crate) struct Ward(u32);
+pub(crate) struct Ward(Option<Leaving>);
+
+/// A guarded process that nobody but its guardian sees to any more.
+#[derive(Debug)]
+struct Leaving {
+    number: u64,
+    leader: u32,
+    pidfd: Arc<OwnedFd>,
+}
 
 impl Ward {
-    /// Guards the group that this process leads. `python` is an interpreter to do it with.
-    pub(crate) fn new(python: &Path, leader: u32, role: Role) -> Self {
-        let python = python.into();
+    /// Guards the group that this process leads, on an interpreter of this kind.
+    pub(crate) fn new(ground: Ground, leash: &Leash, role: Role) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let leader = leash.pid();
         submit(Job::Guard {
-            python,
-            leader,
+            number,
+            ground: Arc::new(ground),
             role,
+            leader,
         });
-        Self(leader)
+        Self(Some(Leaving {
+            number,
+            leader,
+            pidfd: leash.pidfd(),
+        }))
+    }
+
+    /// Ends it for a process that is dead, and whose group was killed.
+    pub(crate) fn buried(mut self) {
+        if let Some(ward) = self.0.take() {
+            submit(Job::Release(ward.number));
+        }
     }
 }
 
 impl Drop for Ward {
     fn drop(&mut self) {
-        submit(Job::Release(self.0));
+        if let Some(ward) = self.0.take() {
+            submit(Job::Leave(ward));
+        }
     }
 }
 
@@ -102,11 +125,13 @@ enum Job {
     },
     Dismiss(Dismissed),
     Guard {
-        python: OsString,
-        leader: u32,
+        number: u64,
+        ground: Arc<Ground>,
         role: Role,
+        leader: u32,
     },
-    Release(u32),
+    Release(u64),
+    Leave(Leaving),
 }
 
 struct Spawner {
@@ -157,6 +182,7 @@ pub(super) struct Living {
 fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
     let mut living: Vec<Living> = Vec::new();
     let mut dismissed: Vec<Dismissed> = Vec::new();
+    let mut leaving: Vec<Leaving> = Vec::new();
     let mut guardian = Guardian::default();
     loop {
         let _ = rustix::io::read(woken, &mut [0_u8; 8]);
@@ -172,39 +198,60 @@ fn run(inbox: &mpsc::Receiver<Job>, woken: &OwnedFd) {
                 }
                 Job::Dismiss(process) => dismissed.push(process),
                 Job::Guard {
-                    python,
-                    leader,
+                    number,
+                    ground,
                     role,
-                } => guardian.guard(python, leader, role),
-                Job::Release(leader) => guardian.release(leader),
+                    leader,
+                } => guardian.guard(number, ground, role, leader),
+                Job::Release(number) => guardian.release(number),
+                Job::Leave(ward) => leaving.push(ward),
             }
         }
-        living.extend(guardian.keep());
+        // Before the dead are reaped: until then, numbers of children of this process are their own.
+        leaving.retain(|ward| {
+            let lives = !is_readable(&ward.pidfd);
+            if !lives {
+                kill_group(ward.leader);
+                guardian.release(ward.number);
+            }
+            lives
+        });
+        living = reap_dead(living);
         let now = Instant::now();
+        living.extend(guardian.keep(now));
         dismissed.retain(|dismissed| {
             let pid = dismissed.leash.pid();
             let lives = living.iter().any(|process| process.pid == pid);
             lives && dismissed.until > now
         });
-        let next = dismissed.iter().map(|process| process.until - now).min();
-        living = wait(living, woken, next);
+        let ends = dismissed.iter().map(|process| process.until);
+        let next = ends.chain(guardian.wake_at()).min();
+        let watched = std::iter::once(woken.as_fd())
+            .chain(living.iter().map(|process| process.pidfd.as_fd()))
+            .chain(leaving.iter().map(|ward| ward.pidfd.as_fd()))
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let untold = guardian.untold();
+        let untold = untold.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT));
+        wait(watched.chain(untold).collect(), next.map(|at| at - now));
     }
 }
 
-/// Waits until there is something to do; reaps the dead and returns the others.
-fn wait(living: Vec<Living>, woken: &OwnedFd, at_most: Option<Duration>) -> Vec<Living> {
-    let mut fds: Vec<_> = std::iter::once(woken.as_fd())
-        .chain(living.iter().map(|process| process.pidfd.as_fd()))
-        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
-        .collect();
+/// Waits until there is something to do, or is interrupted.
+fn wait(mut watched: Vec<PollFd<'_>>, at_most: Option<Duration>) {
     let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
-    if poll(&mut fds, at_most.as_ref()).is_err() {
-        return living; // interrupted
-    }
-    let dead: Vec<bool> = fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect();
+    let _ = poll(&mut watched, at_most.as_ref());
+}
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    let mut watched = [PollFd::new(fd, PollFlags::IN)];
+    poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// Reaps the dead and returns the others.
+fn reap_dead(living: Vec<Living>) -> Vec<Living> {
     let mut rest = Vec::with_capacity(living.len());
-    for (process, dead) in living.into_iter().zip(dead) {
-        if dead {
+    for process in living {
+        if is_readable(&process.pidfd) {
             // Unknown if somebody else in this program has reaped it, waiting for any child at all.
             let status = reap(process.pidfd.as_fd(), process.pid).unwrap_or(ExitStatus::Unknown);
             let _ = process.status.send(status);

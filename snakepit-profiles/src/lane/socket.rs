@@ -4,18 +4,23 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use tokio::io::Interest;
+use tokio::time::sleep;
 
 use crate::frame::Decoder;
 use crate::polled::{Polled, polled};
 
 /// Slices given to one `sendmsg`; the kernel takes at most 1024.
 const GATHER: usize = 256;
+
+/// How often to try again what takes a descriptor more than there are.
+const SHORTAGE: Duration = Duration::from_millis(2);
 
 /// Memory a lane keeps between calls.
 const KEEP: usize = 64 * 1024;
@@ -90,7 +95,18 @@ impl Socket {
     async fn flush_slowly(&self, out: &mut Outgoing) -> io::Result<()> {
         // Rare: more than the socket's buffer holds. A second registration, under a number of its own, for as long as
         // it takes.
-        let fd = polled(self.fd.get_ref().try_clone()?, Interest::WRITABLE)?;
+        let fd = loop {
+            let copy = self.fd.get_ref().try_clone();
+            match copy.and_then(|fd| polled(fd, Interest::WRITABLE)) {
+                Ok(fd) => break fd,
+                // Nothing is wrong with the socket.
+                Err(error) if is_shortage(&error) => sleep(SHORTAGE).await,
+                Err(error) => return Err(error),
+            }
+            if out.write(self.fd.get_ref())? {
+                return Ok(());
+            }
+        };
         loop {
             let mut ready = fd.writable().await?;
             if out.write(fd.get_ref())? {
@@ -99,6 +115,15 @@ impl Socket {
             ready.clear_ready();
         }
     }
+}
+
+/// Whether this process, or the machine, lacks descriptors or memory for them.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOSPC];
+    let code = error.raw_os_error();
+    shortages
+        .iter()
+        .any(|errno| code == Some(errno.raw_os_error()))
 }
 
 /// A frame on its way out, in pieces that need not be copied together.

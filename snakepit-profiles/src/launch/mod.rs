@@ -18,7 +18,7 @@ use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::boot::{self, BootError, Booting, LinkError, Recipe, Role, Ward};
+use crate::boot::{self, BootError, Booting, Ground, LinkError, Recipe, Role, Ward};
 use crate::ceiling::Supply;
 use crate::cgroup::{self, Group};
 use crate::facts::Finding;
@@ -256,7 +256,8 @@ impl Launcher {
     /// Has what a new process starts killed if this one dies.
     async fn guard(&self, leash: &Leash) -> Result<Ward, LaunchError> {
         let python = self.recipe.python.path(&self.recipe.env).await?;
-        Ok(Ward::new(python, leash.pid(), Role::Worker))
+        let ground = Ground::new(python, &self.recipe.env);
+        Ok(Ward::new(ground, leash, Role::Worker))
     }
 
     /// Has a new process watched.

@@ -129,7 +129,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         sink,
         findings,
         parent,
-        _ward: ward,
+        ward: Some(ward),
         handle: handle.clone(),
     };
     tokio::spawn(task.run());
@@ -149,7 +149,7 @@ struct Task {
     sink: Sink,
     findings: Findings,
     parent: Option<Arc<dyn Parent>>,
-    _ward: Ward,
+    ward: Option<Ward>,
 }
 
 impl Task {
@@ -161,8 +161,15 @@ impl Task {
         let status = match timeout(STATUS, &mut self.status).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => self.orphaned(),
-            Err(_) => ExitStatus::Unknown,
+            Err(_) => {
+                // Its zygote is stopped, or hangs, and has not buried it: its number is still its own.
+                self.handle.0.leash.kill_group();
+                ExitStatus::Unknown
+            }
         };
+        if let Some(ward) = self.ward.take() {
+            ward.buried();
+        }
         let _ = timeout(ECHO, self.drain()).await;
         let memory = (!was_ours).then(|| self.memory(status)).flatten();
         self.publish(status, memory);

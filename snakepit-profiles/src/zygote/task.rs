@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::output::Output;
 use super::{Fork, ForkError, Forked, State};
 use crate::boot::{
-    self, BootError, BootLink, Booting, LinkError, Message, Recipe, Role, Spawned, Ward,
+    self, BootError, BootLink, Booting, Ground, LinkError, Message, Recipe, Role, Spawned, Ward,
 };
 use crate::frame::Kind;
 use crate::leash::Leash;
@@ -127,7 +127,8 @@ impl Task {
         let (ours, theirs) = wires::output().map_err(cannot)?;
         let Booting { link, process } = boot::start(recipe, &theirs).await?;
         let python = recipe.python.path(&recipe.env).await?;
-        let ward = Ward::new(python, process.leash.pid(), Role::Zygote);
+        let ground = Ground::new(python, &recipe.env);
+        let ward = Ward::new(ground, &process.leash, Role::Zygote);
         Ok(Self {
             link,
             process: Process {

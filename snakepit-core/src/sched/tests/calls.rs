@@ -174,6 +174,18 @@ fn a_strict_session_waits_for_its_worker_or_fails_fast() {
 }
 
 #[test]
+fn a_call_that_fails_fast_does_not_wait_for_the_worker_its_session_got_meanwhile() {
+    let mut bench = Bench::new(2, 10);
+    let session = Some(("s", Affinity::StrictFailFast));
+    let (first, _) = bench.arrive_with(Priority::Normal, session);
+    bench.arrive_with(Priority::Normal, session);
+    let actions = bench.finish_launches(1);
+    assert_eq!(granted(&actions), [first]);
+    assert_eq!(refused(&actions), [Refusal::SessionBusy]);
+    assert_eq!(bench.sched.queued(), 0);
+}
+
+#[test]
 fn draining_finishes_what_waits_and_takes_nothing_new() {
     let mut bench = Bench::ready(1, 1);
     let (running, _) = bench.arrive();

@@ -16,6 +16,7 @@ enum Op {
     },
     Abandon(usize),
     Finish(usize),
+    Return(usize),
     Quiesce(usize, bool),
     Launch(usize, u16),
     FailLaunch(usize, bool),
@@ -37,6 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(priority, session)| Op::Arrive { priority, session }),
         3 => index().prop_map(Op::Abandon),
         6 => index().prop_map(Op::Finish),
+        2 => index().prop_map(Op::Return),
         3 => (index(), prop::bool::weighted(0.6)).prop_map(|(i, clean)| Op::Quiesce(i, clean)),
         6 => (index(), 1..4u16).prop_map(|(i, lanes)| Op::Launch(i, lanes)),
         1 => (index(), prop::bool::weighted(0.1)).prop_map(|(i, fatal)| Op::FailLaunch(i, fatal)),
@@ -106,10 +108,11 @@ fn feed(bench: &mut Bench, model: &mut Model, input: Input) {
     if matches!(input, Input::Reload) && bench.sched.phase == Phase::Open {
         model.reloaded();
     }
-    let before = model.serving();
+    let before = model.serving().min(bench.sched.target());
     let actions = bench.on(input);
     model.apply(&actions);
     model.check(&bench.sched, ticked);
+    // What a pool that has just grown lacks, it never had.
     let floor = before.min(bench.sched.target());
     assert!(loses || model.serving() >= floor, "capacity was taken away");
 }
@@ -123,12 +126,12 @@ fn arrive(bench: &mut Bench, model: &mut Model, priority: u8, session: Option<(u
         Affinity::StrictFailFast,
     ];
     let session = session.map(|(name, mode)| (names[usize::from(name)], modes[usize::from(mode)]));
-    let bound = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
+    let strict = session.is_some_and(|(_, affinity)| affinity != Affinity::Hint);
     let (call, actions) = bench.arrive_with(priority, session);
     let since = bench.now;
     let waiter = Waiter {
         priority,
-        bound,
+        strict,
         since,
     };
     model.waiting.insert(call, waiter);
@@ -157,6 +160,11 @@ fn on_call(model: &mut Model, op: &Op) -> Option<Input> {
             let call = pick(doing(Doing::Working), *index)?;
             model.finish(call);
             Some(Input::Finished(call))
+        }
+        Op::Return(index) => {
+            let call = pick(doing(Doing::Working), *index)?;
+            model.running.remove(&call);
+            Some(Input::Returned(call))
         }
         Op::Quiesce(index, clean) => {
             let call = pick(doing(Doing::Cancelled), *index)?;

@@ -25,8 +25,8 @@ pub(super) struct Run {
 
 pub(super) struct Waiter {
     pub(super) priority: Priority,
-    /// Whether it may wait for one worker only.
-    pub(super) bound: bool,
+    /// Whether its session insists on a worker.
+    pub(super) strict: bool,
     pub(super) since: Instant,
 }
 
@@ -239,6 +239,9 @@ impl Model {
             || state != Closed
             || self.now >= self.breaker_since + self.settings.restart_window;
         assert!(mended, "it closed before the trial was over");
+        let workers = self.serving() + self.workers(WorkerState::Launching).len();
+        let tried = self.trial.is_some() || self.gave_up || workers >= self.target;
+        assert!(tried || state != Closed, "it closed before the trial began");
         self.breaker = state;
         self.breaker_since = self.now;
         self.trial = None;
@@ -264,34 +267,31 @@ impl Model {
             told: false,
         };
         self.running.insert(call, run);
-        if !waiter.bound {
+        if !waiter.strict {
             let overtaken = self.waiting.iter().find(|(other, waiting)| {
                 let first = waiting.priority > waiter.priority
                     || (waiting.priority == waiter.priority && **other < call);
-                !waiting.bound && first
+                !waiting.strict && first
             });
             assert!(overtaken.is_none(), "{call} overtook another");
         }
     }
 
-    fn free_lanes(&self) -> usize {
-        let open = self.states.iter().filter(|(_, state)| state.is_serving());
-        open.map(|(worker, _)| {
-            let busy = self.running.values().filter(|run| run.worker == *worker);
-            self.lanes[worker] - busy.count()
-        })
-        .sum()
+    /// Lanes of a worker that could take a call.
+    fn free_lanes(&self, worker: WorkerId) -> usize {
+        if !self.states[&worker].is_serving() {
+            return 0;
+        }
+        let busy = self.running.values().filter(|run| run.worker == worker);
+        self.lanes[&worker] - busy.count()
     }
 
     /// The rules. `ticked`: the input was a tick.
     pub(super) fn check(&self, sched: &Scheduler, ticked: bool) {
         self.check_counts(sched);
+        self.check_waiting(sched);
         let (min, max) = self.bounds;
         assert!((min..=max).contains(&self.target), "size {}", self.target);
-        if self.free_lanes() > 0 {
-            let kept = self.waiting.iter().find(|(_, waiter)| !waiter.bound);
-            assert!(kept.is_none(), "a call waits beside a free lane");
-        }
         let due = self.workers(WorkerState::Due).len();
         let launching = self.workers(WorkerState::Launching).len();
         let serving = self.serving();
@@ -314,6 +314,38 @@ impl Model {
         }
         if ticked {
             self.check_time(sched);
+        }
+    }
+
+    /// Every call that waits does so for a reason that will end.
+    fn check_waiting(&self, sched: &Scheduler) {
+        // One that is replaced and held for its sessions may have been so for a smaller target: it counts as gone.
+        let may_grow = self.target < self.bounds.1
+            && sched.workers.staying() >= self.target
+            && self.workers(WorkerState::Launching).is_empty()
+            && self.breaker == BreakerState::Closed
+            && sched.phase == Phase::Open
+            && sched.next_launch().is_none()
+            && !sched.gave_up();
+        for (call, waiter) in &self.waiting {
+            if let Some(worker) = sched.queue.pinned_to(*call) {
+                assert!(waiter.strict, "{call} waits for {worker}, needlessly");
+                let serves = self.states.get(&worker).is_some_and(|at| at.is_serving());
+                assert!(serves, "{call} waits for {worker}, which takes no calls");
+                assert_eq!(self.free_lanes(worker), 0, "{call} waits for {worker}");
+                continue;
+            }
+            let free = self
+                .states
+                .keys()
+                .any(|worker| self.free_lanes(*worker) > 0);
+            assert!(!free, "{call} waits beside a free lane");
+            let due = waiter.since + self.settings.scale_up_after;
+            let looks = sched.wake_at().is_some_and(|at| at <= due);
+            assert!(
+                !may_grow || looks,
+                "{call} waits and the pool does not grow"
+            );
         }
     }
 
@@ -347,22 +379,6 @@ impl Model {
             });
             assert!(untold.is_none(), "{untold:?} is slow");
         }
-        let overdue = self
-            .waiting
-            .values()
-            .any(|waiter| !waiter.bound && self.now >= waiter.since + self.settings.scale_up_after);
-        // One that is replaced and held for its sessions may have been so for a smaller target: it counts as gone.
-        let may_grow = self.target < self.bounds.1
-            && sched.workers.staying() >= self.target
-            && self.workers(WorkerState::Launching).is_empty()
-            && self.breaker == BreakerState::Closed
-            && sched.phase == Phase::Open
-            && sched.next_launch().is_none()
-            && !sched.gave_up();
-        assert!(
-            !(overdue && may_grow),
-            "calls wait and the pool does not grow"
-        );
     }
 
     /// Nothing is left to happen.

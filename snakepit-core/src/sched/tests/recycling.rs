@@ -107,6 +107,58 @@ fn a_session_in_use_cannot_hold_its_worker_for_ever() {
     assert_ne!(use_session(&mut bench), Some(old), "it has moved");
 }
 
+/// A pool of one worker whose only lane runs a call of session `s`, with another one of that session to come.
+fn insisted_on(settings: PoolSettings) -> (Bench, WorkerId) {
+    let mut bench = ready_with(settings);
+    let old = bench.with_state(WorkerState::Ready)[0];
+    bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
+    bench.on(Input::Retire(old, ttl()));
+    (bench, old)
+}
+
+#[test]
+fn a_call_that_waited_for_a_worker_that_leaves_takes_a_lane_of_the_one_that_came() {
+    let (mut bench, old) = insisted_on(elastic(1, 1));
+    bench.pass(PoolSettings::default().session_drain);
+    let (waiting, _) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
+    let actions = bench.finish_launches(1);
+    assert_eq!(bench.state(old), Some(WorkerState::Draining));
+    assert_eq!(granted(&actions), [waiting]);
+}
+
+#[test]
+fn so_does_one_that_waited_when_the_sessions_time_was_over() {
+    let (mut bench, old) = insisted_on(elastic(1, 1));
+    bench.finish_launches(1);
+    bench.pass(
+        PoolSettings::default()
+            .session_drain
+            .saturating_sub(Duration::from_secs(1)),
+    );
+    let (waiting, actions) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
+    assert_eq!(actions, [], "it waits beside a free lane");
+    let actions = bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.state(old), Some(WorkerState::Draining));
+    assert_eq!(granted(&actions), [waiting]);
+}
+
+#[test]
+fn a_call_left_behind_by_its_worker_makes_the_pool_grow() {
+    let (mut bench, old) = insisted_on(elastic(1, 2));
+    bench.finish_launches(1);
+    bench.pass(
+        PoolSettings::default()
+            .session_drain
+            .saturating_sub(Duration::from_secs(1)),
+    );
+    bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
+    assert_eq!(granted(&bench.arrive().1).len(), 1, "the other lane");
+    assert_eq!(bench.sched.target(), 1);
+    bench.pass(Duration::from_secs(1) + PoolSettings::default().scale_up_after);
+    assert_eq!(bench.state(old), Some(WorkerState::Draining));
+    assert_eq!(bench.sched.target(), 2);
+}
+
 #[test]
 fn workers_without_sessions_are_replaced_first() {
     let mut bench = Bench::ready(4, 1);

@@ -83,11 +83,10 @@ fn while_another_worker_serves_calls_are_taken() {
 #[test]
 fn only_one_worker_is_tried_and_a_finished_call_ends_the_trial() {
     let mut bench = fragile(3);
+    break_it(&mut bench);
     for worker in bench.with_state(WorkerState::Ready) {
         bench.on(Input::Exited(worker));
     }
-    bench.finish_launches(1);
-    break_it(&mut bench);
     bench.pass(Duration::from_secs(2));
     assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
     assert_eq!(bench.with_state(WorkerState::Launching).len(), 1);
@@ -257,4 +256,65 @@ fn workers_we_end_do_not_count() {
         bench.finish_launches(1);
         assert_eq!(breaks(&bench.on(Input::Exited(worker))), []);
     }
+}
+
+#[test]
+fn it_does_not_close_while_the_launch_of_a_trial_is_held_back() {
+    let restart_window = Duration::from_secs(1);
+    let mut bench = Bench::with(PoolSettings {
+        size: 6,
+        restart_budget: Some(6),
+        restart_window,
+        ..PoolSettings::default()
+    });
+    // Launches that failed one after the other: the next one is a long way off.
+    let permanent = false;
+    for _ in 0..6 {
+        let worker = *bench.with_state(WorkerState::Launching).last().unwrap();
+        bench.on(Input::LaunchFailed { worker, permanent });
+        bench.wake();
+    }
+    bench.finish_launches(1);
+    let mut actions = Vec::new();
+    for worker in bench.with_state(WorkerState::Ready) {
+        actions.extend(bench.on(Input::Exited(worker)));
+    }
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+    let held = bench.sched.next_launch().unwrap() - bench.now;
+    assert!(held > 3 * restart_window, "{held:?}");
+    let actions = bench.pass(held);
+    assert_eq!(breaks(&actions), [BreakerState::HalfOpen]);
+    assert_eq!(launches(&actions), 1, "one is tried");
+}
+
+#[test]
+fn a_lane_that_comes_back_unused_does_not_end_the_trial() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    let (unused, _) = bench.arrive();
+    let (next, _) = bench.arrive();
+    assert_eq!(granted(&bench.on(Input::Returned(unused))), [next]);
+    assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
+    let trial = bench.with_state(WorkerState::Ready)[0];
+    assert_eq!(bench.sched.worker(trial).unwrap().served, 0);
+    let killed = RetireReason::Killed("rss".into());
+    let actions = bench.on(Input::Condemn(trial, killed));
+    assert!(matches!(breaks(&actions)[..], [BreakerState::Open { .. }]));
+}
+
+#[test]
+fn a_call_of_a_condemned_trial_does_not_end_the_trial() {
+    let mut bench = fragile(1);
+    break_it(&mut bench);
+    bench.wake();
+    bench.finish_launches(1);
+    let (call, _) = bench.arrive();
+    let trial = bench.worker_of(call).unwrap();
+    bench.on(Input::Condemn(trial, RetireReason::Protocol));
+    assert_eq!(bench.on(Input::Returned(call)), []);
+    assert_eq!(bench.sched.breaker(), BreakerState::HalfOpen);
+    let actions = bench.on(Input::Exited(trial));
+    assert_eq!(launches(&actions), 1, "another one is tried");
 }

@@ -240,3 +240,62 @@ fn closing_rejects_what_waits_stops_the_idle_and_kills_the_busy() {
     assert_eq!(launches(&bench.on(Input::Exited(busy))), 0);
     assert_eq!(refused(&bench.arrive().1), [Refusal::Closed]);
 }
+
+#[test]
+fn launches_that_fail_together_are_one_failure() {
+    let mut bench = Bench::new(8, 10);
+    let permanent = false;
+    for worker in bench.with_state(WorkerState::Launching) {
+        bench.on(Input::LaunchFailed { worker, permanent });
+    }
+    let delay = bench.sched.next_launch().unwrap() - bench.now;
+    assert!(delay <= Duration::from_millis(120), "{delay:?}");
+    assert_eq!(bench.sched.launch_failures(), 1);
+    assert_eq!(launches(&bench.wake()), 8);
+    for worker in bench.with_state(WorkerState::Launching) {
+        bench.on(Input::LaunchFailed { worker, permanent });
+    }
+    let longer = bench.sched.next_launch().unwrap() - bench.now;
+    assert!(longer > delay && longer <= 2 * Duration::from_millis(120));
+    assert_eq!(bench.sched.launch_failures(), 2);
+}
+
+#[test]
+fn a_launch_that_fails_late_is_no_new_failure_but_is_not_repeated_at_once() {
+    let mut bench = Bench::new(2, 10);
+    let permanent = false;
+    let both = bench.with_state(WorkerState::Launching);
+    let fail = |bench: &mut Bench, worker| bench.on(Input::LaunchFailed { worker, permanent });
+    fail(&mut bench, both[1]);
+    assert_eq!(launches(&bench.wake()), 1);
+    assert_eq!(launches(&fail(&mut bench, both[0])), 0);
+    assert_eq!(bench.sched.launch_failures(), 1);
+    assert_eq!(launches(&bench.wake()), 1);
+}
+
+#[test]
+fn workers_that_die_young_together_are_one_accident() {
+    let mut bench = Bench::ready(8, 1);
+    for worker in bench.with_state(WorkerState::Ready) {
+        assert_eq!(launches(&bench.on(Input::Exited(worker))), 1);
+    }
+    bench.finish_launches(1);
+    for worker in bench.with_state(WorkerState::Ready) {
+        assert_eq!(launches(&bench.on(Input::Exited(worker))), 0);
+    }
+    let delay = bench.sched.next_launch().unwrap() - bench.now;
+    assert!(delay <= 2 * Duration::from_millis(120), "{delay:?}");
+}
+
+#[test]
+fn a_lane_that_comes_back_unused_does_not_end_the_back_off() {
+    let mut bench = Bench::new(2, 10);
+    let worker = bench.with_state(WorkerState::Launching)[0];
+    let permanent = false;
+    bench.on(Input::LaunchFailed { worker, permanent });
+    bench.now += Duration::from_millis(1);
+    bench.finish_launches(1);
+    let (unused, _) = bench.arrive();
+    assert_eq!(bench.on(Input::Returned(unused)), []);
+    assert_eq!(bench.sched.launch_failures(), 1);
+}

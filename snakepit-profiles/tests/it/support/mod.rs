@@ -243,6 +243,11 @@ pub(crate) fn stop(pid: u32) {
     signal(pid, Signal::STOP);
 }
 
+/// Lets a stopped process go on.
+pub(crate) fn resume(pid: u32) {
+    signal(pid, Signal::CONT);
+}
+
 fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
     let _ = kill_process(pid, signal);
