@@ -59,12 +59,12 @@ impl Shared {
                 Effect::Cancel { member, lane, call } => self.interrupt(member, lane, call),
                 Effect::Launch(worker, called_off) => self.spawn_worker(worker, called_off),
                 Effect::Stop(member) => self.stop(member),
-                Effect::Kill(member, reason) => abort(&*member.worker, reason.describe()),
-                Effect::BreakOff(launch, reason) => drop(launch.send(reason)),
                 Effect::Farewell(worker) => {
                     self.runtime
                         .spawn(farewells::tell(Arc::downgrade(self), worker));
                 }
+                Effect::Kill(member, reason) => abort(&*member.worker, reason.describe()),
+                Effect::BreakOff(launch, reason) => drop(launch.send(reason)),
                 Effect::Locate {
                     member,
                     lane,

@@ -355,12 +355,12 @@ impl Shared {
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Abort(worker, reason) => {
+                state.departed.add(worker, reason.describe());
                 if let Some(member) = state.member(worker) {
                     effects.push(Effect::Kill(member, reason.clone()));
                 } else if let Some(launch) = state.tasks.get_mut(&worker).and_then(Option::take) {
                     effects.push(Effect::BreakOff(launch, reason.clone()));
                 }
-                state.departed.add(worker, reason.describe());
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Breaker(state) => EventKind::Breaker { state },
