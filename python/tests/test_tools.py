@@ -282,7 +282,13 @@ def test_the_depth_of_a_call_is_known(it: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [(wire.REPLY, b"[1"), (wire.REPLY, b"{}"), (wire.REFUSAL, b"[1,{}]"), (wire.RESULT, b"1"), (wire.CALL, b'["plain"]')],
+    [
+        (wire.REPLY, b"[1"),
+        (wire.REPLY, b"{}"),
+        (wire.REFUSAL, b"[1,{}]"),
+        (wire.RESULT, b"1"),
+        (wire.CALL, b'["plain"]'),
+    ],
 )
 def test_a_malformed_answer_ends_the_worker(worker: Start, kind: int, body: bytes) -> None:
     it = worker(ADAPTER)
