@@ -10,6 +10,7 @@ mod hybrid;
 mod ladder;
 mod launches;
 mod libraries;
+mod streams;
 mod support;
 mod threads;
 mod tools;
