@@ -99,7 +99,6 @@ impl Shared {
         policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
-        tools: Tools,
         runtime: Handle,
     ) -> Self {
         let state = State {
@@ -129,7 +128,7 @@ impl Shared {
             settings,
             profile,
             policies,
-            tools,
+            tools: Tools::default(),
             runtime,
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
