@@ -20,9 +20,10 @@ use crate::lane::{Fault, Lane, Lease};
 use crate::service::Service;
 use crate::supervise::{self, Handle};
 
-/// Chunks a consumer takes before the worker is granted as many. Half of what may be under way: fewer grants than one
-/// per chunk, and the worker never runs dry.
-const BATCH: u32 = FREE_CHUNKS / 2;
+/// The most chunks of one stream under way. A window begins with what a worker may send unasked, and doubles each time
+/// half of it was taken: long streams of small chunks are granted rarely, short ones never, and of large chunks the socket
+/// holds fewer than that in any case.
+const WINDOW: u32 = 8 * FREE_CHUNKS;
 
 /// How long a `CANCEL` may go unanswered before it is sent again, doubling. A signal can hit the moment between the last
 /// check and a blocking system call, and then it takes another.
@@ -201,6 +202,7 @@ impl Worker for ProcessWorker {
                     lease,
                     service,
                     handle,
+                    window: FREE_CHUNKS,
                     taken: 0,
                 }
                 .into_stream(),
@@ -292,6 +294,8 @@ struct Chunks {
     lease: Lease<Arc<Lane>>,
     service: Service,
     handle: Handle,
+    /// Chunks that may be under way.
+    window: u32,
     /// Chunks taken since the last grant.
     taken: u32,
 }
@@ -310,9 +314,12 @@ impl Chunks {
 
     /// The next value. Being asked for it means that the one before was consumed.
     async fn next(&mut self) -> Result<Option<Value>, CallError> {
-        if self.taken == BATCH {
+        // Half of what may be under way: the worker never runs dry.
+        if self.taken >= self.window / 2 {
+            let more = self.window.min(WINDOW - self.window);
+            self.service.grant(self.taken + more);
+            self.window += more;
             self.taken = 0;
-            self.service.grant(BATCH);
         }
         match self.service.answer(&mut self.lease).await {
             Ok(frame) => match frame.header.kind {

@@ -75,11 +75,13 @@ class Exchange:
         """The call is about to be answered: have others let go. Raises what broke the connection meanwhile."""
         self.ended = ident
         if self.is_used:
-            self._gate.wake()
-            with self.lock:
+            if not self.lock.acquire(False):
+                self._gate.wake()
+                self.lock.acquire()
                 self._gate.drain()
-                self.is_used = False
-                self._forget()
+            self.is_used = False
+            self._forget()
+            self.lock.release()
             if self._fault is not None:
                 raise self._fault
 
@@ -112,7 +114,7 @@ class Exchange:
             message = "the arguments of tool %r cannot be sent: %s" % (tool, error)
             raise ToolError(message, "tool.unserialisable", tool) from None
         parts = body_parts(text, buffers) if buffers else [text]
-        size = sum(map(len, parts))
+        size = sum(map(len, parts)) if buffers else len(text)
         if size > self._link.max_frame:
             message = "the arguments of tool %r are %d bytes, the limit is %d" % (tool, size, self._link.max_frame)
             raise ToolError(message, "tool.too_large", tool, hint="pass less, or raise max_payload")
@@ -146,7 +148,7 @@ class Exchange:
             if has_buffers:
                 self._send(ASK, FLAG_BUFFERS, CODEC_JSON, ident, parts)
             else:
-                self._send(ASK, 0, CODEC_JSON, ident, parts)
+                self._send_text(ASK, ident, parts[0])
             try:
                 self._wait(ident, lambda: self._reply)
                 return self._reply[0]
@@ -191,6 +193,13 @@ class Exchange:
     def _send(self, kind: int, flags: int, codec: int, ident: int, parts: Sequence[Any]) -> None:
         try:
             self._link.send(kind, flags, codec, ident, parts)
+        except LinkClosed as fault:
+            self._fault = fault
+            raise
+
+    def _send_text(self, kind: int, ident: int, text: bytes) -> None:
+        try:
+            self._link.send_text(kind, ident, text)
         except LinkClosed as fault:
             self._fault = fault
             raise

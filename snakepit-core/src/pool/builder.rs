@@ -167,16 +167,17 @@ impl PoolBuilder {
             settings: settings.clone(),
             seed: RandomState::new().hash_one(&self.name),
         };
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             self.name,
             settings,
             self.profile,
             Policies::new(self.policies, self.meter),
             self.sinks,
             Scheduler::new(&config),
-            Tools::new(self.tools),
             Handle::current(),
-        ));
+        );
+        shared.tools = Tools::new(self.tools);
+        let shared = Arc::new(shared);
         shared.step(crate::sched::Input::Tick);
         shared.runtime.spawn(keep_time(Arc::downgrade(&shared)));
         Pool { shared }

@@ -114,7 +114,6 @@ impl Shared {
         policies: Policies,
         sinks: Vec<Arc<dyn EventSink>>,
         sched: Scheduler,
-        tools: Tools,
         runtime: Handle,
     ) -> Self {
         let state = State {
@@ -146,7 +145,7 @@ impl Shared {
             settings,
             profile,
             policies,
-            tools,
+            tools: Tools::default(),
             runtime,
             defaults: Defaults::new(),
             state: Mutex::new(state),

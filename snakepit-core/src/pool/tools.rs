@@ -38,7 +38,7 @@ impl Tool {
             let work = match typed::<T>(args) {
                 // Made by the tool's own code already, which may panic.
                 Ok(args) => std::panic::catch_unwind(AssertUnwindSafe(|| function(args))),
-                Err(problem) => return refuse(&name, "tool.bad_arguments", "arguments", problem),
+                Err(problem) => return refuse(&name, "tool.bad_arguments", "arguments", &problem),
             };
             let name = name.clone();
             Box::pin(async move {
@@ -95,8 +95,8 @@ fn deeper(first: ValueError, second: ValueError) -> ValueError {
     }
 }
 
-fn refuse(name: &str, code: &str, what: &str, problem: ValueError) -> Answer {
-    let error = unfit(name, code, what, &problem);
+fn refuse(name: &str, code: &str, what: &str, problem: &ValueError) -> Answer {
+    let error = unfit(name, code, what, problem);
     Box::pin(std::future::ready(Err(error)))
 }
 

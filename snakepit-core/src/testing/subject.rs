@@ -7,6 +7,10 @@ use crate::worker::WorkerProfile;
 
 /// A profile under test by [`conformance!`](crate::conformance).
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing a profile can do or not"
+)]
 pub struct Subject {
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) left_over: Option<Arc<dyn Fn() -> usize + Send + Sync>>,

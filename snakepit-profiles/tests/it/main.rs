@@ -13,6 +13,7 @@ mod launches;
 mod libraries;
 mod sessions;
 mod specs;
+mod streams;
 mod support;
 mod telemetry;
 mod thread_safety;

@@ -46,7 +46,7 @@ pub(crate) fn run(setup: &Setup, pool: &Pool, report: &mut Report) -> Result<()>
     let most: Vec<_> = closing.iter().map(|s| max(s)).collect();
     report.figure("from drop to `finally`, p99", "ms", &p99, Bar::AtMost(5.0));
     report.figure("from drop to `finally`, max", "ms", &most, Bar::None);
-    let window = f64::from(2 * snakepit_profiles::frame::FREE_CHUNKS);
+    let window = f64::from(8 * snakepit_profiles::frame::FREE_CHUNKS);
     report.figure(
         "chunks of 100 kB made ahead of a slow consumer",
         "chunks",
