@@ -129,12 +129,12 @@ impl Service {
         if self.credit > 0 {
             return Poll::Ready(Message::Credit(std::mem::take(&mut self.credit)));
         }
-        if let Some((number, work)) = &mut self.asked {
-            if let Poll::Ready(answer) = work.as_mut().poll(cx) {
-                let number = *number;
-                self.asked = None;
-                return Poll::Ready(Message::Answer(number, answer));
-            }
+        if let Some((number, work)) = &mut self.asked
+            && let Poll::Ready(answer) = work.as_mut().poll(cx)
+        {
+            let number = *number;
+            self.asked = None;
+            return Poll::Ready(Message::Answer(number, answer));
         }
         self.poll_items(cx);
         if self.items.is_empty() {

@@ -282,10 +282,8 @@ impl<L: Deref<Target = Lane>> Lease<L> {
 
     /// After the final answer: sends the rest of a frame that has begun to leave, then the lane is free.
     async fn end(&mut self) {
-        if let Phase::Ending { .. } = self.state().phase {
-            if self.flush().await.is_ok() {
-                self.settle();
-            }
+        if matches!(self.state().phase, Phase::Ending { .. }) && self.flush().await.is_ok() {
+            self.settle();
         }
     }
 
