@@ -88,7 +88,7 @@ fn parameter(param: &Parameter) -> Value {
     match &param.default {
         Some(ParameterDefault::Value(value)) => map.push("default".into(), value.clone()),
         Some(ParameterDefault::Shown(text)) => {
-            map.push("default_repr".into(), text.as_str().into())
+            map.push("default_repr".into(), text.as_str().into());
         }
         Some(_) | None => {}
     }
