@@ -78,9 +78,9 @@ fn lines_are_calls_and_their_results_are_lines() {
     run.end().exits(0).says(&[
         "count(to: int)  streams",
         "`:help` says",
-        "the order is not there",
+        "raised ValueError: the order is not there",
+        "KeyError: 'missing'",
         "raise ValueError",
-        "caused by: KeyError",
         "error[call.bad_arguments]",
         "error[call.unknown_command]",
         "error[usage]: the argument is not JSON",
@@ -109,8 +109,8 @@ fn the_next_line_calls_what_is_on_disk_and_the_old_code_goes_on_while_that_is_br
     dev.end().exits(0).says(&[
         "reloaded in ",
         "error[launch.adapter]: the new code does not start, the old goes on",
+        "versioned.py\", line 2",
         "SyntaxError",
-        "versioned.py:2",
         "reloaded in ",
     ]);
 }
