@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use snakepit_core::{CallError, Pool, PoolSettings, SessionId};
 
 use crate::report::{self, Bar, Report};
@@ -59,7 +59,7 @@ async fn pool(setup: &Setup) -> Result<Pool> {
         ..PoolSettings::default()
     };
     let pool = builder(setup.profile("bare.py"), 1).settings(settings);
-    Ok(pool.start().await.map_err(|error| anyhow::anyhow!(error))?)
+    pool.start().await.context("the pool does not start")
 }
 
 async fn open(pool: Pool, names: Vec<SessionId>) -> Result<(), CallError> {
