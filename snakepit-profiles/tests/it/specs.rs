@@ -20,8 +20,8 @@ fn parameter<'a>(command: &'a Command, name: &str) -> &'a Parameter {
     found.unwrap_or_else(|| panic!("no `{name}` in {command:?}"))
 }
 
-fn value(value: impl Into<Value>) -> Option<ParameterDefault> {
-    Some(ParameterDefault::Value(value.into()))
+fn value(value: impl Into<Value>) -> ParameterDefault {
+    ParameterDefault::Value(value.into())
 }
 
 #[tokio::test]
@@ -39,11 +39,11 @@ async fn commands_come_with_parameters_schema_and_options() {
         (rows.doc.as_str(), &rows.default),
         ("What to add up.", &None)
     );
-    assert_eq!(parameter(command, "colour").default, value("red"));
+    assert_eq!(parameter(command, "colour").default, Some(value("red")));
     let day = Date::new(2026, 1, 2).expect("a date");
-    assert_eq!(parameter(command, "day").default, value(Value::Date(day)));
-    assert_eq!(parameter(command, "ratio").default, value(0.1));
-    assert_eq!(parameter(command, "note").default, value(Value::Null));
+    assert_eq!(parameter(command, "day").default, Some(value(Value::Date(day))));
+    assert_eq!(parameter(command, "ratio").default, Some(value(0.1)));
+    assert_eq!(parameter(command, "note").default, Some(value(Value::Null)));
     assert_eq!(
         parameter(command, "kind").default,
         Some(ParameterDefault::Shown("<class 'object'>".into()))
