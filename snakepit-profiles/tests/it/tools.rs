@@ -177,7 +177,7 @@ async fn tools_are_listed_and_a_request_has_its_own() {
         .start()
         .await
         .unwrap();
-    assert_eq!(pool.tools(), [spec.clone()]);
+    assert_eq!(pool.tools(), std::slice::from_ref(&spec));
     let own = pool
         .request("tools", ())
         .tool("own", |()| async { Ok::<_, ToolError>(()) });
