@@ -244,13 +244,13 @@ class Lane:
             self.answers.error(unknown(command, self.functions))
             return None
         if context is not _NO_CONTEXT:
-            if not self._enter_session(context):
-                return None
             name = context.get("input")
             if name is not None:
                 if type(name) is not str or name in kwargs:
                     raise ProtocolError("the input of CALL has no name of its own")
                 kwargs[name] = Items(self.exchange, gate.running)
+            if not self._enter_session(context):
+                return None
         return function, args, kwargs
 
     def _complete(self, result: Any) -> Any:

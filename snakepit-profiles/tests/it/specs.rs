@@ -41,7 +41,10 @@ async fn commands_come_with_parameters_schema_and_options() {
     );
     assert_eq!(parameter(command, "colour").default, Some(value("red")));
     let day = Date::new(2026, 1, 2).expect("a date");
-    assert_eq!(parameter(command, "day").default, Some(value(Value::Date(day))));
+    assert_eq!(
+        parameter(command, "day").default,
+        Some(value(Value::Date(day)))
+    );
     assert_eq!(parameter(command, "ratio").default, Some(value(0.1)));
     assert_eq!(parameter(command, "note").default, Some(value(Value::Null)));
     assert_eq!(
