@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from host import SOURCE
-from snakepit_bridge.testing import load
+from snakepit_bridge.testing import Refused, load
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 BLOCK = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,3 +52,17 @@ def test_what_the_guide_to_telemetry_says_is_told(tmp_path: Path, request: pytes
         assert told[-1].measurements["total"] == 3.5
         assert told[1].span["parent"] == told[0].span["id"]
         assert [record.getMessage() for record in prices.logs] == ["no price for milk"]
+
+
+def test_what_the_guide_to_writing_adapters_says_holds(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    assert write_files("writing-adapters.md", tmp_path) == ["greeter.py", "notes.py", "test_notes.py"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tests = subprocess.run(command, cwd=str(tmp_path), env=environment, stdout=subprocess.PIPE, text=True)
+    assert tests.returncode == 0, tests.stdout
+    request.addfinalizer(lambda: sys.modules.pop("greeter", None))
+    with load(tmp_path / "greeter.py") as greeter:
+        assert greeter.call("greet", name="Ada", times=2) == "Hello, Ada! Hello, Ada!"
+        assert list(greeter.stream("count", to=3)) == [1, 2, 3]
+        with pytest.raises(Refused, match=r"`name` has to be a str, not an int \(5\)"):
+            greeter.call("greet", name=5)

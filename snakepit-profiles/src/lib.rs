@@ -50,3 +50,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/telemetry.md")]
 struct GuideToTelemetry;
+
+/// Compiles the example in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/writing-adapters.md")]
+struct GuideToWritingAdapters;
