@@ -65,7 +65,7 @@ def test_a_forked_worker_says_hello_works_and_stops(worker: Start) -> None:
     assert it.info["pid"] == it.pid == it.call("pid")
     assert it.info["lanes"] == 1
     assert in_short(it.info["commands"]) == COMMANDS
-    assert it.info["features"] == list(wire.FEATURES)
+    assert it.info["features"] == [*wire.FEATURES, "sessions"]
     assert it.info["death_signal"] is True
     assert it.call("greet", "Ada", kwargs={"loud": True}) == "hello ADA"
     with open("/proc/%d/comm" % it.pid) as comm:

@@ -25,6 +25,10 @@ fn frame(link: Link) -> impl Strategy<Value = (Header, Vec<u8>)> {
                 body.resize(4, 0);
                 header.codec = Codec::Raw;
             }
+            Kind::State => {
+                body.resize(body.len().max(8), 0);
+                header.codec = Codec::Raw;
+            }
             _ => {}
         }
         header.length = u32::try_from(body.len()).unwrap();
