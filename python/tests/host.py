@@ -19,7 +19,7 @@ from snakepit_bridge import _wire as wire
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PATIENCE = 30.0
 _HEADER = struct.Struct("<IBBBBQ")
-_BODILESS = (wire.CREDIT, wire.PING, wire.CANCEL, wire.STOP, wire.TELL, wire.WHERE, wire.TRIM)
+_BODILESS = (wire.CREDIT, wire.ITEMS_END, wire.PING, wire.CANCEL, wire.STOP, wire.TELL, wire.WHERE, wire.TRIM)
 
 
 class Frame:
@@ -46,7 +46,7 @@ class Wire:
         sock.settimeout(PATIENCE)
 
     def send(self, kind: int, body: Any = b"", ident: int = 0, flags: int = 0, fds: Iterable[int] = ()) -> None:
-        codec = 0 if isinstance(body, bytes) and kind in _BODILESS else 1
+        codec = 0 if isinstance(body, bytes) and kind in _BODILESS and (kind != wire.ITEMS_END or not body) else 1
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         frame = _HEADER.pack(len(data), kind, flags, codec, 0x53, ident) + data
         rights = array.array("i", fds)
@@ -105,6 +105,8 @@ class Worker:
         self.theirs = [pair[1] for pair in pairs]
         self.logs: list[Frame] = []
         self.notices: list[Frame] = []
+        self.events: list[Frame] = []
+        self.states: list[Frame] = []
         self._next = 0
 
     @property
@@ -130,7 +132,7 @@ class Worker:
 
     def _kept(self, frame: Frame) -> bool:
         """Whether it is a frame that may come at any time."""
-        kept = {wire.LOG: self.logs, wire.NOTICE: self.notices}.get(frame.kind)
+        kept = {wire.LOG: self.logs, wire.NOTICE: self.notices, wire.EVENT: self.events}.get(frame.kind)
         if kept is not None:
             kept.append(frame)
         return kept is not None
@@ -152,6 +154,15 @@ class Worker:
         self.lanes[lane].send(wire.CALL, request, self._next, wire.FLAG_STREAM if stream else 0)
         return self._next
 
+    def enter(self, session: str, state: Any, left: bytes, command: str, *args: Any) -> int:
+        """A call of a session that left something elsewhere; `state` is its number and edition."""
+        self._next += 1
+        context = {"session": session, "state": [*state, {"$": ["bytes", 0]}]}
+        text = json.dumps([command, list(args), {}, None, context]).encode()
+        table = struct.pack("<IQ", 1, len(left))
+        self.lanes[0].send(wire.CALL, table + text + left, self._next, wire.FLAG_BUFFERS)
+        return self._next
+
     def finish(self, ident: int, lane: int = 0) -> Frame:
         poll = select.poll()
         for wire_ in (self.lanes[lane], self.control):
@@ -164,6 +175,10 @@ class Worker:
         frame = self.lanes[lane].read()
         assert frame is not None, "the lane ended"
         assert frame.ident == ident
+        if frame.kind == wire.STATE:
+            assert frame.codec == 0
+            self.states.append(frame)
+            return self.finish(ident, lane)
         assert frame.kind in (wire.RESULT, wire.ERROR), frame
         return frame
 
@@ -202,6 +217,11 @@ class Worker:
 
     def stop(self) -> None:
         self.control.send(wire.STOP)
+
+    def told(self, count: int) -> list[dict[str, Any]]:
+        """The bodies of the events so far, once there are so many: they are sent by a thread of their own."""
+        self.until(lambda: len(self.events) >= count)
+        return [frame.json for frame in self.events]
 
     def texts(self, stream: str) -> list[str]:
         return [frame.json["text"] for frame in self.logs if frame.json["stream"] == stream]

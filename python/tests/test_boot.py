@@ -46,11 +46,15 @@ COMMANDS = [
 Start = Callable[..., Any]
 
 
+def in_short(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: command[key] for key in COMMANDS[0]} for command in commands]
+
+
 def test_ready_describes_the_interpreter_and_the_commands(boot: Start) -> None:
     ready = boot(HELLO).ready()
     assert ready["protocol"] == 1
     assert ready["threads"] == []
-    assert ready["commands"] == COMMANDS
+    assert in_short(ready["commands"]) == COMMANDS
     assert ready["python"]["version"].startswith("%d.%d." % sys.version_info[:2])
     assert ready["python"]["implementation"] == "cpython"
     assert ready["python"]["gil_enabled"] in (True, False)
@@ -60,8 +64,8 @@ def test_a_forked_worker_says_hello_works_and_stops(worker: Start) -> None:
     it = worker(HELLO)
     assert it.info["pid"] == it.pid == it.call("pid")
     assert it.info["lanes"] == 1
-    assert it.info["commands"] == COMMANDS
-    assert it.info["features"] == list(wire.FEATURES)
+    assert in_short(it.info["commands"]) == COMMANDS
+    assert it.info["features"] == [*wire.FEATURES, "sessions"]
     assert it.info["death_signal"] is True
     assert it.call("greet", "Ada", kwargs={"loud": True}) == "hello ADA"
     with open("/proc/%d/comm" % it.pid) as comm:
@@ -209,7 +213,7 @@ def test_an_adapter_that_cannot_be_used_is_explained(boot: Start, source: str, k
     if text:
         assert any(part in failed["message"] for part in text.split("|")), failed
     if kind == "adapter_import":
-        (frame,) = failed["frames"]
+        (frame,) = failed["frames"] or [failed["syntax"]]  # a line that is wrong never ran
         assert frame["file"].endswith("adapter_under_test.py")
         assert frame["line"] == 1
         assert frame["text"] == source.splitlines()[0]

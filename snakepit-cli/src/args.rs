@@ -1,5 +1,6 @@
 //! What may be written on the command line. Knows not what it does.
 
+mod new;
 mod python;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use snakepit_core::config::scalar::HumanDuration;
 
 use crate::exit;
 
+pub(crate) use new::{NewAction, NewAdapterArgs, NewArgs};
 pub(crate) use python::{
     CompatArgs, Format, ListArgs, ProbeArgs, PythonAction, PythonArgs, RecommendArgs, request,
 };
@@ -30,6 +32,16 @@ Examples:
   snakepit call --adapter hello.py greet '{\"name\": 1}'  a map: by name
   snakepit call --config pit.yaml --pool fast --stream count to:=3";
 
+const DEV_EXAMPLES: &str = "\
+Lines:
+  greet name=Ada to:=3      call a command: by name, as text or as JSON
+  greet [\"Ada\", 3]          call it: by position
+  :commands                 what there is to call
+  :help                     all of this, and more
+
+When a .py file in the adapter's folder is saved, the next call runs the new code. Ctrl-C interrupts the running call,
+Ctrl-D leaves. Lines may come from a pipe.";
+
 /// Runs pools of supervised Python workers.
 #[derive(Debug, Parser)]
 #[command(name = "snakepit", version, styles = STYLES, after_long_help = exit::TABLE)]
@@ -46,6 +58,11 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// List the commands an adapter offers
     Commands(CommandsArgs),
+    /// Call an adapter line by line, as it is on disk at that moment
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(DevArgs),
+    /// Write a new adapter, with a configuration and tests
+    New(NewArgs),
     /// Check or show a configuration file
     Config(ConfigArgs),
     /// Find Python interpreters, and what suits them
@@ -83,7 +100,7 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Give up after this time: `250ms`, `5s`, `1h30m` [default: the pool's `request_timeout`]
+    /// Give up after this time: `250ms`, `5s`, `1h30m` [default: the command's own, or the pool's `request_timeout`]
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
@@ -112,6 +129,21 @@ pub(crate) struct CommandsArgs {
     /// Print one JSON object per command
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Python file or module to call: `hello.py`, `package.module:Class`
+    #[arg(long, short, value_name = "SPEC")]
+    pub(crate) adapter: String,
+
+    /// Interpreter to run the adapter with
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<String>,
+
+    /// Worker profile to run the adapter with
+    #[arg(long, value_name = "KIND")]
+    pub(crate) profile: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,11 @@
 mod show;
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use snakepit_core::error::{Rejection, RemoteKind};
-use snakepit_core::{CallError, ConfigReport, StartError};
+use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
 use snakepit_python::NotFound;
 
 use crate::ending::Left;
@@ -32,6 +34,12 @@ pub(crate) enum Failure {
     Interpreter(NotFound),
     /// What was to be checked is not safe.
     Unsafe(String),
+    /// The code that replaces what runs cannot be started.
+    Reload(Arc<LaunchError>),
+    /// A file that would be written is there already.
+    Exists(PathBuf),
+    /// A file cannot be written.
+    File { path: PathBuf, error: io::Error },
     /// Standard output cannot be written to.
     Output(io::Error),
     /// The operating system refused something a program cannot do without.
@@ -76,7 +84,9 @@ impl Failure {
     /// The exit code; the table is in [`crate::exit`].
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Start(StartError::Launch { .. }) | Self::Interpreter(_) => Exit::Lost,
+            Self::Start(StartError::Launch { .. }) | Self::Reload(_) | Self::Interpreter(_) => {
+                Exit::Lost
+            }
             // The command ran: a script must not take it for one that did not.
             Self::Unsafe(_) | Self::Output(_) => Exit::Raised,
             Self::Call { error, .. } => exit_of_call(error),
@@ -86,6 +96,8 @@ impl Failure {
             | Self::Config(_)
             | Self::Flags(_)
             | Self::Start(_)
+            | Self::Exists(_)
+            | Self::File { .. }
             | Self::System(_) => Exit::Usage,
         }
     }
@@ -113,12 +125,9 @@ fn exit_of_call(error: &CallError) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use snakepit_core::error::{
-        ExitReport, ExitStatus, LaunchError, LaunchErrorKind, RemoteError, Stage,
-    };
+    use snakepit_core::error::{ExitReport, ExitStatus, LaunchErrorKind, RemoteError, Stage};
 
     use super::*;
 

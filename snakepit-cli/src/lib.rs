@@ -51,6 +51,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
     let result = match cli.command {
         Command::Call(args) => cmd::call::run(&args, &registry),
         Command::Commands(args) => cmd::commands::run(&args, &registry),
+        Command::Dev(args) => cmd::dev::run(&args, &registry),
+        Command::New(args) => cmd::new::run(&args),
         Command::Config(args) => cmd::config::run(&args, &registry),
         Command::Python(args) => cmd::python::run(args, &registry),
         Command::Completions(args) => cmd::completions::run(&args),

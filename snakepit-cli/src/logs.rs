@@ -25,8 +25,12 @@ const MEMORY: usize = 256;
 const PREFIX: Style = AnsiColor::BrightBlack.on_default();
 const NOTE: Style = AnsiColor::Yellow.on_default().bold();
 
+/// Shows text to a person. May block.
+pub(crate) type Screen = Box<dyn FnMut(&str) + Send>;
+
 enum Message {
     Line { prefix: String, text: String },
+    Text(String),
     Finish,
 }
 
@@ -54,14 +58,22 @@ impl Shown {
 }
 
 impl Printer {
-    /// Starts the thread.
+    /// Starts the thread, for standard error.
     pub(crate) fn start() -> Self {
+        // A standard error that takes nothing can be told of nothing.
+        Self::start_on(Box::new(|text| {
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        }))
+    }
+
+    /// Starts the thread, for another place to show things in.
+    pub(crate) fn start_on(mut screen: Screen) -> Self {
         let (sender, messages) = sync_channel(PATIENCE);
         let (done, finished) = channel();
         let left_out = Arc::new(AtomicUsize::new(0));
         let missed = Arc::clone(&left_out);
         thread::spawn(move || {
-            let shown = print_all(&messages, &missed);
+            let shown = print_all(&messages, &missed, &mut screen);
             // Nobody waits any more when the last wait was over.
             let _ = done.send(shown);
         });
@@ -97,6 +109,13 @@ impl Printer {
         }
     }
 
+    /// Says something that is ready to be shown, in its turn.
+    pub(crate) fn say(&self, text: String) {
+        if self.sender.try_send(Message::Text(text)).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Waits until everything is printed, but not for ever.
     pub(crate) fn finish(self) -> Shown {
         // When even this finds no room, nobody reads.
@@ -107,19 +126,22 @@ impl Printer {
     }
 }
 
-fn print_all(messages: &Receiver<Message>, missed: &AtomicUsize) -> Shown {
+fn print_all(messages: &Receiver<Message>, missed: &AtomicUsize, screen: &mut Screen) -> Shown {
     let mut shown = Shown::default();
-    while let Ok(Message::Line { prefix, text }) = messages.recv() {
-        let mut out = anstream::stderr().lock();
-        // A standard error that takes nothing can be told of nothing.
-        let _ = writeln!(out, "{PREFIX}{prefix} |{PREFIX:#} {text}");
-        shown.remember(text);
+    loop {
+        match messages.recv() {
+            Ok(Message::Line { prefix, text }) => {
+                screen(&format!("{PREFIX}{prefix} |{PREFIX:#} {text}\n"));
+                shown.remember(text);
+            }
+            Ok(Message::Text(text)) => screen(&text),
+            Ok(Message::Finish) | Err(_) => return shown,
+        }
         let count = missed.swap(0, Ordering::Relaxed);
         if count > 0 {
-            let _ = writeln!(out, "{NOTE}{count} lines were left out{NOTE:#}");
+            screen(&format!("{NOTE}{count} lines were left out{NOTE:#}\n"));
         }
     }
-    shown
 }
 
 /// Who says what, for the events people want to see while they wait.

@@ -1,6 +1,7 @@
 //! Starts pools, lets a command use them, and stops them, whatever happens meanwhile. Knows no
 //! command.
 
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -25,6 +26,29 @@ pub(crate) fn with_pools<T>(
     grace: Option<Duration>,
     work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let printer = Printer::start();
+    with_pools_until(config, grace, Ending::AnySignal, printer, async |pit, _| {
+        work(pit).await
+    })
+}
+
+/// Which signals end a command once its pools run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Ctrl-C and SIGTERM.
+    AnySignal,
+    /// SIGTERM. What Ctrl-C does is for the command to say.
+    Terminate,
+}
+
+/// As [`with_pools`], with a say in which signals end it, and in where what workers print is shown.
+pub(crate) fn with_pools_until<T>(
+    config: Config,
+    grace: Option<Duration>,
+    ending: Ending,
+    printer: Printer,
+    work: impl AsyncFnOnce(&Snakepit, &Printer) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -36,7 +60,6 @@ pub(crate) fn with_pools<T>(
         .map(|pool| promise(&pool.settings))
         .max();
     let patience = promised.unwrap_or_default() + HASTE;
-    let printer = Printer::start();
     let sink = printer.sink();
     let result = runtime.block_on(async {
         let mut interrupt = Interrupt::new().map_err(Failure::System)?;
@@ -46,7 +69,10 @@ pub(crate) fn with_pools<T>(
             signal = interrupt.next() => return Err(Failure::interrupted(signal)),
             pit = starting => pit.map_err(Failure::Start)?,
         };
-        let mut work = pin!(work(&pit));
+        if ending == Ending::Terminate {
+            interrupt.keyboard = None;
+        }
+        let mut work = pin!(work(&pit, &printer));
         let signal = tokio::select! {
             signal = interrupt.next() => signal,
             result = &mut work => return tokio::select! {
@@ -105,22 +131,28 @@ pub(crate) fn stoppable<T: Send + 'static>(
 
 /// The signals that end a command.
 pub(crate) struct Interrupt {
-    keyboard: Signal,
+    keyboard: Option<Signal>,
     terminate: Signal,
 }
 
 impl Interrupt {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
-            keyboard: signal(SignalKind::interrupt())?,
+            keyboard: Some(signal(SignalKind::interrupt())?),
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
     /// The number of the next signal.
     pub(crate) async fn next(&mut self) -> u8 {
+        let keyboard = async {
+            match &mut self.keyboard {
+                Some(keyboard) => keyboard.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.keyboard.recv() => 2,
+            _ = keyboard => 2,
             _ = self.terminate.recv() => 15,
         }
     }

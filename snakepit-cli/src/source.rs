@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Mapping, Value};
 use snakepit_core::{Config, Registry};
 
-use crate::args::SourceArgs;
+use crate::args::{DevArgs, SourceArgs};
 use crate::failure::Failure;
 
 /// Read when no other source is named.
@@ -15,7 +15,7 @@ const DEFAULT_FILE: &str = "snakepit.yaml";
 /// asked for, if one was, and one worker in each.
 pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Failure> {
     let mut config = match (&args.adapter, &args.config) {
-        (Some(adapter), _) => from_flags(adapter, args, registry)?,
+        (Some(adapter), _) => from_flags(adapter, args, &[], registry)?,
         (None, Some(file)) => Config::from_file(file, registry).map_err(Failure::Config)?,
         (None, None) if Path::new(DEFAULT_FILE).exists() => {
             Config::from_file(DEFAULT_FILE, registry).map_err(Failure::Config)?
@@ -38,8 +38,27 @@ pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Fai
     Ok(config)
 }
 
+/// The one pool that `snakepit dev` calls. Its interpreter leaves no compiled code behind: that is taken for current by the
+/// second and the size, and a file may be saved twice in a second.
+pub(crate) fn load_for_development(args: &DevArgs, registry: &Registry) -> Result<Config, Failure> {
+    let source = SourceArgs {
+        config: None,
+        adapter: None,
+        pool: None,
+        python: args.python.clone(),
+        profile: args.profile.clone(),
+    };
+    let env = [("PYTHONDONTWRITEBYTECODE", "1")];
+    from_flags(&args.adapter, &source, &env, registry)
+}
+
 /// Writes the flags down as a configuration, so that profiles read them as they read a file.
-fn from_flags(adapter: &str, args: &SourceArgs, registry: &Registry) -> Result<Config, Failure> {
+fn from_flags(
+    adapter: &str,
+    args: &SourceArgs,
+    env: &[(&str, &str)],
+    registry: &Registry,
+) -> Result<Config, Failure> {
     let keys = [
         ("adapter", Some(adapter)),
         ("worker_profile", args.profile.as_deref()),
@@ -50,6 +69,10 @@ fn from_flags(adapter: &str, args: &SourceArgs, registry: &Registry) -> Result<C
         .filter_map(|(key, value)| Some((Value::from(*key), (*value)?.into())));
     let mut pool: Mapping = given.collect();
     pool.insert("pool_size".into(), 1.into());
+    if !env.is_empty() {
+        let variables = env.iter().map(|&(name, value)| (name.into(), value.into()));
+        pool.insert("adapter_env".into(), Value::Mapping(variables.collect()));
+    }
     let text = serde_yaml::to_string(&pool)
         .map_err(|error| Failure::usage(format!("the adapter cannot be named: {error}"), None))?;
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{ExitReport, LaunchError};
-use crate::ids::{CallId, PoolName, WorkerId};
+use crate::ids::{CallId, PoolName, SessionId, WorkerId};
 use crate::notice::Notice;
 use crate::pool::{BreakerState, HealthStatus};
+use crate::telemetry::Telemetry;
 use crate::worker::Hello;
 
 /// Something that happened in a pool.
@@ -166,6 +167,38 @@ pub enum EventKind {
         /// What it says.
         notice: Arc<Notice>,
     },
+    /// Code in a worker told of something: an event of its own, or the beginning or the end of a span.
+    Telemetry {
+        /// The worker.
+        worker: WorkerId,
+        /// What it told.
+        telemetry: Arc<Telemetry>,
+    },
+    /// The first call of a session was given a lane.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// The worker it is bound to.
+        worker: WorkerId,
+    },
+    /// A session is bound to another worker from now on.
+    SessionMoved {
+        /// The session.
+        session: SessionId,
+        /// Its worker before, which may be gone.
+        from: WorkerId,
+        /// Its worker now.
+        to: WorkerId,
+        /// Whether what the adapter saved of it went along; if not, it starts empty.
+        with_state: bool,
+    },
+    /// A session is no more.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: SessionEnd,
+    },
     /// The pool's target size changed.
     Resized {
         /// Before.
@@ -185,6 +218,18 @@ pub enum Outcome {
     Abandoned,
     /// The worker died under it.
     WorkerLost,
+}
+
+/// Why a session is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// Someone closed it.
+    Closed,
+    /// Nobody used it for `session_ttl`.
+    Expired,
+    /// Its worker is gone, and it could not go on elsewhere.
+    Lost,
 }
 
 /// Why a worker is retired.

@@ -12,11 +12,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+use crate::command::Command;
 use crate::error::{CallError, ExitReport, LaunchError};
 use crate::event::LogLine;
+use crate::exchange::Exchange;
 use crate::ids::{CallId, LaneId, PoolName, SessionId, WorkerId};
 use crate::limits::{CancelGrace, Ceiling, Limits};
 use crate::notice::Notice;
+use crate::session::SessionCall;
+use crate::telemetry::Telemetry;
 use crate::value::{Args, Value};
 
 /// Launches workers of one kind.
@@ -57,10 +61,12 @@ pub struct LaunchContext {
     pub output: Arc<dyn Fn(LogLine) + Send + Sync>,
     /// Takes what the operator should know of the worker, during the launch and later. Never blocks.
     pub notices: Arc<dyn Fn(Notice) + Send + Sync>,
+    /// Takes what code in the worker tells of its work. Never blocks.
+    pub telemetry: Arc<dyn Fn(Telemetry) + Send + Sync>,
 }
 
 impl LaunchContext {
-    /// A context whose output goes to `output` and whose notices go nowhere.
+    /// A context whose output goes to `output` and whose notices and telemetry go nowhere.
     pub fn new(
         pool: PoolName,
         worker: WorkerId,
@@ -74,12 +80,19 @@ impl LaunchContext {
             limits: Limits::default(),
             output,
             notices: Arc::new(drop),
+            telemetry: Arc::new(drop),
         }
     }
 
     /// With something that takes notices.
     pub fn with_notices(mut self, notices: Arc<dyn Fn(Notice) + Send + Sync>) -> Self {
         self.notices = notices;
+        self
+    }
+
+    /// With something that takes telemetry.
+    pub fn with_telemetry(mut self, telemetry: Arc<dyn Fn(Telemetry) + Send + Sync>) -> Self {
+        self.telemetry = telemetry;
         self
     }
 
@@ -135,6 +148,9 @@ pub struct Hello {
     pub launch: String,
     /// Whether the kernel enforces [`Limits::hard_memory`] on it. If not, it has to be measured and killed.
     pub memory_enforced: bool,
+    /// Whether it keeps something for sessions, and so has to know when one ends: it is sent calls of
+    /// [`SESSION_CLOSED`](crate::session::SESSION_CLOSED).
+    pub keeps_sessions: bool,
     /// Further facts, for diagnosis.
     pub facts: Value,
 }
@@ -147,19 +163,6 @@ impl Hello {
             ..Self::default()
         }
     }
-}
-
-/// A command a worker offers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Command {
-    /// The name to call it by.
-    pub name: String,
-    /// Its signature as the worker's language writes it.
-    pub signature: String,
-    /// The first line of its documentation.
-    pub doc: String,
-    /// Whether it produces a stream.
-    pub stream: bool,
 }
 
 /// One call, ready to be run.
@@ -176,10 +179,16 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The caller's session, for Python to see.
     pub session: Option<SessionId>,
+    /// What a worker that keeps something for sessions needs to know of this one.
+    pub session_call: Option<SessionCall>,
     /// The caller's W3C trace context.
     pub traceparent: Option<Arc<str>>,
     /// Whether the answer is wanted as a stream.
     pub stream: bool,
+    /// How many calls are around this one, each having asked a tool that made the next.
+    pub depth: u32,
+    /// Whom to ask for tools and input while it runs. `None`: there are neither.
+    pub exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl Call {
@@ -191,14 +200,23 @@ impl Call {
             args: Arc::new(args),
             deadline: None,
             session: None,
+            session_call: None,
             traceparent: None,
             stream: false,
+            depth: 0,
+            exchange: None,
         }
     }
 
     /// Asks for a stream.
     pub fn streaming(mut self) -> Self {
         self.stream = true;
+        self
+    }
+
+    /// With someone to ask while it runs.
+    pub fn with_exchange(mut self, exchange: Arc<dyn Exchange>) -> Self {
+        self.exchange = Some(exchange);
         self
     }
 }

@@ -7,7 +7,9 @@ mod one_lane {
 
     snakepit_core::conformance!(|| {
         let profile = FakeProfile::new();
-        Subject::new(profile.clone()).left_over(move || profile.alive())
+        Subject::new(profile.clone())
+            .with_tools()
+            .left_over(move || profile.alive())
     });
 }
 

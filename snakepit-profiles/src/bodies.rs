@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use snakepit_core::error::RemoteError;
 use snakepit_core::value::ValueError;
-use snakepit_core::{Call, SessionId, Value};
+use snakepit_core::{Call, Exchange, SessionId, Value};
 
 use crate::codec::{self, CallContext, CodecError, Failure};
 use crate::frame::{Codec, Flags, Frame, HEADER_LEN, Header, Kind};
@@ -20,7 +20,10 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
     let context = CallContext {
         deadline: call.deadline.map(monotonic),
         session: call.session.as_ref().map(SessionId::as_str),
+        state: (call.session_call.as_ref()).map(|session| (session.number, session.left.as_ref())),
         traceparent: call.traceparent.as_deref(),
+        depth: call.depth,
+        input: call.exchange.as_deref().and_then(Exchange::input),
     };
     let Outgoing { head, buffers, .. } = out;
     head.extend_from_slice(&[0; HEADER_LEN]);
@@ -58,6 +61,13 @@ pub(crate) fn value(frame: &Frame) -> Result<Value, CodecError> {
 /// The error of an `ERROR`.
 pub(crate) fn error(frame: &Frame) -> Result<RemoteError, CodecError> {
     Failure::decode(&frame.body)?.into_remote()
+}
+
+/// The version in a `STATE`, and what the session leaves; `None` if it is too short for that.
+pub(crate) fn state(frame: &Frame) -> Option<(u64, Bytes)> {
+    let version = frame.body.first_chunk()?;
+    let left = frame.body.slice(version.len()..);
+    Some((u64::from_le_bytes(*version), left))
 }
 
 /// A point in time as a worker sees it: nanoseconds of `CLOCK_MONOTONIC`. What has passed is the present.

@@ -50,7 +50,7 @@ impl Python {
 }
 
 /// What a worker found out after its HELLO: the body of `NOTICE`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Finding {
     pub(crate) kind: String,
     /// The modules to blame.
@@ -59,4 +59,9 @@ pub(crate) struct Finding {
     /// The command that was running.
     #[serde(default)]
     pub(crate) command: String,
+    /// What two threads used at once, and where each of them did.
+    #[serde(default)]
+    pub(crate) subject: String,
+    #[serde(default)]
+    pub(crate) uses: Vec<String>,
 }

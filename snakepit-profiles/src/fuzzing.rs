@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::bodies;
 use crate::codec::{self, Failure};
 use crate::frame::{DEFAULT_MAX_FRAME, Decoder, Frame, HEADER_LEN, Kind, Link};
+use crate::questions;
 use crate::supervise::{self, Hello};
 
 /// Bytes as they may arrive on any connection, in pieces. The first two bytes choose which and how.
@@ -65,10 +66,12 @@ fn body(frame: &Frame) {
     assert_eq!(frame.header.encode().len(), HEADER_LEN);
     match frame.header.kind {
         Kind::Result | Kind::Chunk => drop(bodies::value(frame)),
+        Kind::Ask => drop(questions::question(frame)),
         Kind::Error => drop(bodies::error(frame)),
         Kind::Failed => drop(Failure::decode(&frame.body)),
         Kind::Hello => hello(&frame.body),
         Kind::Stack => drop(supervise::stack(&frame.body)),
+        Kind::Event => drop(supervise::event(&frame.body, frame.header.id)),
         Kind::Trimmed => drop(supervise::trimmed(&frame.body)),
         _ => {}
     }

@@ -28,17 +28,30 @@ mod launch;
 mod leash;
 mod polled;
 mod profile;
+mod questions;
 mod reap;
+mod service;
 mod settings;
 mod supervise;
 mod wires;
 mod worker;
 mod zygote;
 
+pub use boot::bridge;
 pub use profile::*;
-pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety};
+pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Compiles the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the example in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/telemetry.md")]
+struct GuideToTelemetry;
+
+/// Compiles the example in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/writing-adapters.md")]
+struct GuideToWritingAdapters;

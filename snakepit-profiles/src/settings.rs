@@ -62,18 +62,49 @@ pub enum GilPolicy {
     Any,
 }
 
-/// What a thread pool asks of adapters, whose instances share a process.
+/// What a thread pool asks of adapters, whose instances share a process, and whether it watches them.
+///
+/// Watching finds objects that two threads use at the same time, of the adapter or of a listed library;
+/// `docs/guides/thread-safe-adapters.md` says what is seen and what it costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ThreadSafety {
     /// Nothing.
     Off,
-    /// One that declares `__thread_safe__ = False` is refused, one that declares nothing gives a notice.
+    /// One that declares `__thread_safe__ = False` is refused, one that declares nothing gives a notice. Nothing is
+    /// watched, so that calls cost what they cost anyway.
     #[default]
+    Declared,
+    /// The same, and it is watched: each pair of places that use an object at once gives a notice.
     Warn,
-    /// It has to declare `__thread_safe__ = True`.
+    /// It has to declare `__thread_safe__ = True`, and is watched: a call that uses an object while another thread does
+    /// fails with `snakepit_bridge.ThreadSafetyError`.
     Strict,
+}
+
+impl ThreadSafety {
+    /// What workers are told to do about threads that use an object at once; `None` if nothing.
+    pub(crate) const fn check(self) -> Option<&'static str> {
+        match self {
+            Self::Off | Self::Declared => None,
+            Self::Warn => Some("warn"),
+            Self::Strict => Some("strict"),
+        }
+    }
+}
+
+/// What becomes of what a worker is to send and no value can carry: an open file, an object of a class of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unserialisable {
+    /// The call ends with an error that names its place.
+    #[default]
+    Error,
+    /// An [`Opaque`](snakepit_core::value::Opaque) takes its place: its type and how it shows itself, shortened. What it shows
+    /// of passwords, tokens and keys is masked.
+    Placeholder,
 }
 
 /// What a lane runs on.

@@ -17,11 +17,13 @@ use crate::boot::Recipe;
 use crate::codec;
 use crate::frame::{FREE_CHUNKS, Frame, Kind};
 use crate::lane::{Fault, Lane, Lease};
+use crate::service::Service;
 use crate::supervise::{self, Handle};
 
-/// Chunks a consumer takes before the worker is granted as many. Half of what may be under way: fewer grants than one
-/// per chunk, and the worker never runs dry.
-const BATCH: u32 = FREE_CHUNKS / 2;
+/// The most chunks of one stream under way. A window begins with what a worker may send unasked, and doubles each time
+/// half of it was taken: long streams of small chunks are granted rarely, short ones never, and of large chunks the socket
+/// holds fewer than that in any case.
+const WINDOW: u32 = 8 * FREE_CHUNKS;
 
 /// How long a `CANCEL` may go unanswered before it is sent again, doubling. A signal can hit the moment between the last
 /// check and a blocking system call, and then it takes another.
@@ -50,6 +52,7 @@ impl ProcessWorker {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
         hello.runtime = message.facts.python.describe();
+        hello.keeps_sessions = message.keeps_sessions();
         hello.commands = message.commands().into();
         hello.launch = launch;
         hello.memory_enforced = handle.is_limited();
@@ -80,6 +83,7 @@ impl ProcessWorker {
                 source,
             }
         })?;
+        lease.keep_for(call.session_call.clone());
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {
@@ -157,6 +161,16 @@ async fn faulty(handle: &Handle, fault: Fault, delivery: Delivery) -> CallError 
     }
 }
 
+/// Serves a call that has asked for something, until its answer.
+async fn serve(
+    mut service: Service,
+    lease: &mut Lease<&Lane>,
+    question: &Frame,
+) -> Result<Frame, Fault> {
+    service.take(question)?;
+    service.answer(lease).await
+}
+
 /// The value of a `RESULT` or `CHUNK`.
 fn value(handle: &Handle, frame: &Frame) -> Result<Value, CallError> {
     bodies::value(frame).map_err(|problem| {
@@ -182,10 +196,13 @@ impl Worker for ProcessWorker {
             let lease = self.free(self.lane(lane).cloned()).await?;
             let lease = self.start(lease, &call).await?;
             let handle = self.handle.clone();
+            let service = Service::new(call.exchange, call.id.get(), self.max_payload);
             return Ok(Reply::Stream(
                 Chunks {
                     lease,
+                    service,
                     handle,
+                    window: FREE_CHUNKS,
                     taken: 0,
                 }
                 .into_stream(),
@@ -193,7 +210,14 @@ impl Worker for ProcessWorker {
         }
         let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
         let mut lease = self.start(lease, &call).await?;
-        let answer = lease.answer().await;
+        let mut answer = lease.answer().await;
+        if let Ok(question) = &answer
+            && question.header.kind.asks()
+        {
+            let service = Service::new(call.exchange, call.id.get(), self.max_payload);
+            // Apart: most calls ask for nothing, and are spared its size.
+            answer = Box::pin(serve(service, &mut lease, question)).await;
+        }
         drop(lease);
         match answer {
             Ok(frame) if frame.header.kind == Kind::Result => {
@@ -268,7 +292,10 @@ impl Drop for ProcessWorker {
 /// The values of a stream, as its consumer asks for them.
 struct Chunks {
     lease: Lease<Arc<Lane>>,
+    service: Service,
     handle: Handle,
+    /// Chunks that may be under way.
+    window: u32,
     /// Chunks taken since the last grant.
     taken: u32,
 }
@@ -287,13 +314,14 @@ impl Chunks {
 
     /// The next value. Being asked for it means that the one before was consumed.
     async fn next(&mut self) -> Result<Option<Value>, CallError> {
-        if self.taken == BATCH {
+        // Half of what may be under way: the worker never runs dry.
+        if self.taken >= self.window / 2 {
+            let more = self.window.min(WINDOW - self.window);
+            self.service.grant(self.taken + more);
+            self.window += more;
             self.taken = 0;
-            if let Err(fault) = self.lease.grant(BATCH).await {
-                return Err(faulty(&self.handle, fault, Delivery::MaybeExecuted).await);
-            }
         }
-        match self.lease.answer().await {
+        match self.service.answer(&mut self.lease).await {
             Ok(frame) => match frame.header.kind {
                 Kind::Chunk => {
                     self.taken += 1;

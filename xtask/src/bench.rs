@@ -46,6 +46,8 @@ enum What {
     Cancel,
     /// What keeping workers alive costs, and how fast it acts: recycling, reloads, deaths, timeouts, a million calls
     Lifecycle,
+    /// What adapters' authors use: streams, host tools, sessions, values
+    Author,
     /// All of it but the comparison
     All,
 }

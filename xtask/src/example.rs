@@ -10,8 +10,7 @@ struct Example {
     folder: &'static str,
     /// The package whose program runs it.
     package: &'static str,
-    /// What follows `call`.
-    call: &'static [&'static str],
+    args: &'static [&'static str],
     /// All it prints.
     prints: &'static str,
     /// Whether it takes `--python`: a configuration names its own, a profile of a third party may know none.
@@ -22,14 +21,21 @@ const EXAMPLES: &[Example] = &[
     Example {
         folder: "hello",
         package: "snakepit-cli",
-        call: &["--adapter", "examples/hello/hello.py", "greet", "name=Ada"],
+        args: &[
+            "call",
+            "--adapter",
+            "examples/hello/hello.py",
+            "greet",
+            "name=Ada",
+        ],
         prints: "\"Hello, Ada!\"",
         python: true,
     },
     Example {
         folder: "hybrid",
         package: "snakepit-cli",
-        call: &[
+        args: &[
+            "call",
             "--config=examples/hybrid/snakepit.yaml",
             "--pool=crunch",
             "primes",
@@ -41,7 +47,8 @@ const EXAMPLES: &[Example] = &[
     Example {
         folder: "hybrid",
         package: "snakepit-cli",
-        call: &[
+        args: &[
+            "call",
             "--config=examples/hybrid/snakepit.yaml",
             "--pool=fetch",
             "title",
@@ -53,7 +60,8 @@ const EXAMPLES: &[Example] = &[
     Example {
         folder: "hybrid",
         package: "snakepit-cli",
-        call: &[
+        args: &[
+            "call",
             "--config=examples/hybrid/snakepit.yaml",
             "--pool=either",
             "title",
@@ -63,9 +71,22 @@ const EXAMPLES: &[Example] = &[
         python: false,
     },
     Example {
+        folder: "notes",
+        package: "snakepit-example-notes",
+        args: &[],
+        prints: "Ada has 2 notes.
+Her worker was replaced; she has 3 notes.
+the art of flight a letter numbers
+THE ART OF FLIGHT, A LETTER, NUMBERS
+refused: `text` has to be a str, not an int (5)
+Letters told of: [17.0, 8.0, 7.0]",
+        python: false,
+    },
+    Example {
         folder: "custom-profile",
         package: "snakepit-profile-lines",
-        call: &[
+        args: &[
+            "call",
             "--profile=lines",
             "--adapter=examples/custom-profile/workers/demo.py",
             "echo",
@@ -80,13 +101,13 @@ const EXAMPLES: &[Example] = &[
 pub(crate) fn run(steps: &mut Steps, interpreter: &Interpreter) {
     for example in EXAMPLES {
         let mut command = cargo();
-        command.args(["run", "--quiet", "--package", example.package, "--", "call"]);
+        command.args(["run", "--quiet", "--package", example.package, "--"]);
+        command.args(example.args);
         if example.python {
             command.arg("--python").arg(&interpreter.path);
         } else {
             command.env("SNAKEPIT_PYTHON", &interpreter.path);
         }
-        command.args(example.call);
         let name = format!("examples/{} ({})", example.folder, interpreter.tag());
         steps.output(&name, &mut command, |printed| {
             ensure!(

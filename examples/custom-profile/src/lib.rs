@@ -70,10 +70,7 @@ impl WorkerProfile for LinesProfile {
         let mut pipes = BufReader::new(join(stdout, stdin));
         let first = receive(&mut pipes).await.map_err(|_| broken())?;
         let names = first.get("commands").and_then(Value::as_list);
-        let command = |name: &Value| Command {
-            name: name.as_str().unwrap_or_default().to_owned(),
-            ..Command::default()
-        };
+        let command = |name: &Value| Command::new(name.as_str().unwrap_or_default());
         let mut hello = Hello::new(1);
         hello.process = child.id();
         hello.commands = names.ok_or_else(broken)?.iter().map(command).collect();

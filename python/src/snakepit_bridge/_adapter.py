@@ -42,7 +42,7 @@ def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Ada
     location, class_name = _split(spec)
     for name in preload:
         _import(name, "preload module")
-    module = _import_file(location) if _is_file(location) else _import(location, "adapter module")
+    module, class_name = _adapter_module(location, class_name)
     owner = _named_class(module, class_name, location) if class_name else pick_class(module)
     if owner is not None:
         commands = class_commands(owner)
@@ -50,7 +50,7 @@ def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Ada
     else:
         commands = _checked(module_commands, module, location)
         subject = getattr(module, "setup", None)
-    if not commands:
+    if not commands and not hasattr(owner, "execute_tool"):
         raise _invalid("%s offers no command" % _called(location, owner), _hint(module))
     _check_arguments(location, owner, subject, arguments)
     return Adapter(module, owner, commands, arguments)
@@ -105,6 +105,22 @@ def _import(name: str, what: str) -> ModuleType:
                 )
             ) from None
         raise AdapterError(describe(error, "adapter_import", _import_hint(error))) from None
+
+
+def _adapter_module(location: str, class_name: str | None) -> tuple[ModuleType, str | None]:
+    """The module, and the class if one is named: also as the original does, `package.module.Class`."""
+    if _is_file(location):
+        return _import_file(location), class_name
+    try:
+        return _import(location, "adapter module"), class_name
+    except AdapterError as failure:
+        parent, _, last = location.rpartition(".")
+        if class_name is not None or not parent or failure.error["kind"] != "adapter_not_found":
+            raise
+        module = sys.modules.get(parent)  # importing `a.b.C` has imported `a.b`, if that exists
+        if not isinstance(getattr(module, last, None), type):
+            raise
+        return sys.modules[parent], last
 
 
 def _is_prefix(missing: str | None, name: str) -> bool:

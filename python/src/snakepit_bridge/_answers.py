@@ -8,50 +8,86 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ._api import Cancelled
 from ._cancel import Gate
-from ._commands import signature_of
+from ._commands import shown_signature, signature_of
 from ._errors import describe, error_of, smaller
+from ._exchange import Exchange
 from ._frames import Connection
+from ._mismatch import BadArguments
+from ._traces import is_own
 from ._values import Unserialisable, body_parts, encode
-from ._wire import CODEC_JSON, ERROR, FLAG_BUFFERS, dump_object
+from ._wire import CHUNK, CODEC_JSON, CODEC_RAW, END, ERROR, FLAG_BUFFERS, RESULT, dump_object
 
 _EXIT_HINT = "the command called sys.exit(): the worker lives on; raise another exception to report a failure"
 
-_BOUNDARY = Gate.call.__code__
+
+class _Impossible(Exception):
+    """A value that cannot be sent, and what to answer instead."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        super().__init__()
+        self.described = described
 
 
 class Answers:
     """How one lane answers the call that its gate says is running."""
 
-    def __init__(self, link: Connection, gate: Gate) -> None:
+    def __init__(self, link: Connection, gate: Gate, exchange: Exchange) -> None:
         self._link = link
         self._gate = gate
+        self._exchange = exchange
         self.leave_copy: Callable[[BaseException], Any] | None = None
         """Set in a process that user code forked: how to end it when an exception reaches the lane."""
 
-    def value(self, kind: int, value: Any) -> bool:
-        """Answer with a value, or with the reason why that is impossible. False in the latter case."""
-        link = self._link
+    def result(self, value: Any) -> None:
+        """Answer with a value, or with the reason why that is impossible."""
+        try:
+            text, buffers = self._encoded(value)
+        except _Impossible as reason:
+            self.error(reason.described)
+            return
+        exchange = self._exchange
+        exchange.ended = ident = self._gate.running
+        if exchange.is_used:
+            exchange.end(ident)
+        if buffers:
+            self._link.send(RESULT, FLAG_BUFFERS, CODEC_JSON, ident, body_parts(text, buffers))
+        else:
+            self._link.send_text(RESULT, ident, text)
+
+    def chunk(self, value: Any) -> bool:
+        """Add a value to the answer. False if that was impossible: then the answer is the reason why."""
+        try:
+            text, buffers = self._encoded(value)
+        except _Impossible as reason:
+            self.error(reason.described)
+            return False
+        with self._exchange.lock:  # other threads may be asking
+            if buffers:
+                parts = body_parts(text, buffers)
+                self._link.send(CHUNK, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
+            else:
+                self._link.send_text(CHUNK, self._gate.running, text)
+        return True
+
+    def end(self) -> None:
+        """The chunks are all there are."""
+        ident = self._gate.running
+        self._exchange.end(ident)
+        self._link.send(END, 0, CODEC_RAW, ident)
+
+    def _encoded(self, value: Any) -> tuple[bytes, list[memoryview]]:
         try:
             text, buffers = encode(value)
         except Unserialisable as error:
-            self.error(error_of("unserialisable", str(error)))
-            return False
+            raise _Impossible(error_of("unserialisable", str(error))) from None
         except BaseException as error:  # out of memory, or a conversion of user code that exits
-            self.error(describe(error, "exception"))
-            return False
-        if not buffers:
-            size = len(text)
-            if size <= link.max_frame:
-                link.send_text(kind, self._gate.running, text)
-                return True
-        else:
-            parts = body_parts(text, buffers)
-            size = sum(map(len, parts))
-            if size <= link.max_frame:
-                link.send(kind, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
-                return True
-        self.error(too_large(size, link.max_frame))
-        return False
+            raise _Impossible(describe(error, "exception")) from None
+        size = len(text)
+        if buffers:
+            size += 4 + sum(8 + view.nbytes for view in buffers)
+        if size > self._link.max_frame:
+            raise _Impossible(too_large(size, self._link.max_frame))
+        return text, buffers
 
     def failure(
         self,
@@ -67,6 +103,10 @@ class Answers:
         ident = self._gate.running
         if self._gate.is_cancelled(ident) and is_cancellation(error):
             self.error(cancelled(error))
+        elif isinstance(error, BadArguments):
+            wrapped = getattr(function, "__wrapped__", None)  # behind its checks; execute_tool has no signature to tell
+            hint = None if wrapped is None else _signature_hint(command, signature_of(wrapped))
+            self.error(error_of("bad_arguments", str(error), hint))
         elif isinstance(error, TypeError) and at_boundary(error):
             self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))
         elif isinstance(error, SystemExit):
@@ -76,6 +116,7 @@ class Answers:
 
     def error(self, described: dict[str, Any]) -> None:
         """Answer with an error."""
+        self._exchange.end(self._gate.running)
         body = dump_object(described)
         if len(body) > self._link.max_frame:
             body = dump_object(smaller(described, self._link.max_frame))
@@ -124,11 +165,11 @@ def unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at_boundary(error: BaseException) -> bool:
-    """Whether it was raised by the act of calling, so that no line of user code ran."""
+    """Whether the runtime's own code raised it, be it by the act of calling, so that perhaps no user code ran."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None:
         step = step.tb_next
-    return step is not None and step.tb_frame.f_code is _BOUNDARY
+    return step is not None and is_own(step.tb_frame.f_code.co_filename)
 
 
 def bad_arguments(
@@ -141,5 +182,18 @@ def bad_arguments(
     try:
         inspect.Signature.bind(signature, *args, **kwargs)
     except TypeError as error:
-        return error_of("bad_arguments", "%s() %s" % (command, error), "its signature is %s%s" % (command, signature))
+        message = "%s() %s%s" % (command, error, _nearest(signature, kwargs))
+        return error_of("bad_arguments", message, _signature_hint(command, signature))
     return None
+
+
+def _signature_hint(command: str, signature: inspect.Signature | None) -> str | None:
+    return None if signature is None else "its signature is %s%s" % (command, shown_signature(signature))
+
+
+def _nearest(signature: inspect.Signature, kwargs: Mapping[str, Any]) -> str:
+    """Which parameter may have been meant by the first that does not exist."""
+    by_name = [each.name for each in signature.parameters.values() if each.kind is not each.POSITIONAL_ONLY]
+    unknown = next((name for name in kwargs if name not in by_name), None)
+    near = difflib.get_close_matches(unknown, by_name, 1) if unknown is not None else None
+    return "; did you mean %r?" % near[0] if near else ""

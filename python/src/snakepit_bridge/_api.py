@@ -1,9 +1,9 @@
-"""What adapter authors use: `BaseAdapter`, `tool`, `current_call`; must not know frames or connections."""
+"""What adapter authors use: `BaseAdapter`, `tool`, `cancelled`; must not know frames or connections."""
 
 from __future__ import annotations
 
 import threading
-import time
+from datetime import timedelta
 from typing import Any, Callable, Mapping, NamedTuple, TypeVar, overload
 
 _get_ident = threading.get_ident
@@ -24,8 +24,13 @@ class Cancelled(KeyboardInterrupt):
 class ToolInfo(NamedTuple):
     """What `@tool` remembers about a function."""
 
-    name: str | None
-    description: str | None
+    name: str | None = None
+    description: str | None = None
+    streams: bool = False
+    timeout: float | None = None
+    """Seconds."""
+    idempotent: bool = False
+    validate: bool = True
 
 
 @overload
@@ -39,6 +44,9 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     supports_streaming: bool = False,
+    timeout: float | timedelta | None = None,
+    idempotent: bool = False,
+    validate: bool = True,
     required_variables: Any | None = None,
 ) -> Callable[[_F], _F]: ...
 
@@ -49,23 +57,46 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     supports_streaming: bool = False,
+    timeout: float | timedelta | None = None,
+    idempotent: bool = False,
+    validate: bool = True,
     required_variables: Any | None = None,
 ) -> Any:
-    """Make a function or a method a command: `@tool`, or `@tool(name=..., description=...)`.
+    """Make a function or a method a command: `@tool`, or `@tool(name=..., timeout=5, idempotent=True)`.
 
-    `supports_streaming` and `required_variables` are accepted for adapters of the original Snakepit and mean nothing:
-    any generator can be streamed.
+    - `name`, `description`: what it is called and what it does; if left out, its own name and the first line of its
+      docstring.
+    - `supports_streaming`: that it streams, where that cannot be seen because another decorator hides the generator.
+      Any generator can be streamed without it.
+    - `timeout`: seconds (or a `timedelta`) a call may take in all that does not say otherwise; else the pool's
+      `request_timeout`.
+    - `idempotent`: running it twice does no harm, so a call that does not say otherwise is tried again if its worker
+      dies.
+    - `validate=False`: arguments come as they were sent, whatever the annotations say.
+    - `required_variables` is accepted for adapters of the original Snakepit and means nothing.
+
+    Raises `TypeError` or `ValueError` if `timeout` is no positive, finite time.
     """
     if isinstance(function, str):  # the original took the description as its first argument
         description = function
         function = None
+    info = ToolInfo(name, description, supports_streaming, _seconds(timeout), bool(idempotent), bool(validate))
 
     def mark(marked: _F) -> _F:
         # A staticmethod or classmethod of Python 3.8 takes no attributes of its own, its function does.
-        setattr(getattr(marked, "__func__", marked), TOOL_MARK, ToolInfo(name, description))
+        setattr(getattr(marked, "__func__", marked), TOOL_MARK, info)
         return marked
 
     return mark if function is None else mark(function)
+
+
+def _seconds(timeout: float | timedelta | None) -> float | None:
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+    if not 0 < seconds < float("inf"):
+        raise ValueError("timeout=%r: it has to be a positive number of seconds" % (timeout,))
+    return seconds
 
 
 class BaseAdapter:
@@ -87,38 +118,9 @@ class BaseAdapter:
     def cleanup(self) -> Any:
         """Release what `initialize` took, when the worker stops in good order. May be `async`."""
 
-
-class CallContext:
-    """The call in progress, as its caller described it."""
-
-    __slots__ = ("_requested", "command", "deadline", "id", "session", "traceparent")
-
-    def __init__(
-        self,
-        ident: int,
-        command: str,
-        deadline: int | None,
-        context: Mapping[str, Any],
-        requested: Callable[[int], bool],
-    ) -> None:
-        self.id = ident
-        self.command = command
-        self.session: str | None = context.get("session")
-        self.traceparent: str | None = context.get("traceparent")
-        self.deadline: float | None = None if deadline is None else deadline / 1e9
-        self._requested = requested
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the caller no longer wants the answer of this call, as `cancelled()`. From any thread."""
-        return self._requested(self.id)
-
-    def remaining(self) -> float | None:
-        """Seconds until the deadline, negative when it has passed, None without one."""
-        return None if self.deadline is None else self.deadline - time.monotonic()
-
-    def __repr__(self) -> str:
-        return "CallContext(id=%d, command=%r, session=%r)" % (self.id, self.command, self.session)
+    def call_tool(self, tool_name: str, **arguments: Any) -> Any:
+        """Call a tool of this adapter by its name, as adapters of the original do in their `execute_tool`."""
+        return getattr(self, tool_name)(**arguments)
 
 
 class Lanes:
@@ -174,13 +176,3 @@ def deadline() -> float | None:
     lane = LANES.sole or LANES.by_thread.get(_get_ident())
     nanoseconds = None if lane is None else lane.deadline
     return None if nanoseconds is None else nanoseconds / 1e9
-
-
-def current_call() -> CallContext | None:
-    """The call this thread is working for, or None outside of one.
-
-    Where an interpreter serves one lane only, on its main thread or because each lane has its own interpreter, that is
-    the call in progress, from whichever thread one asks.
-    """
-    lane = LANES.here()
-    return None if lane is None else lane.current_call()

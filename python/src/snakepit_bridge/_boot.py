@@ -73,7 +73,7 @@ def _run(link: DescriptorLink) -> None:
     _output.install(order.log_level)
     imports = Imports()
     adapter = _import(order)
-    commands = dump_object({"commands": [command.public() for command in adapter.commands]})
+    commands = dump_object({"commands": [command.public for command in adapter.commands]})
     commands = commands[len(b'{"commands":') : -1]
     settings = Settings(adapter, order, body, commands, imports, False)
     zygote = Zygote(link, settings, order.parent)

@@ -104,6 +104,11 @@ class Gate:
         except BlockingIOError:
             pass
 
+    def close(self) -> None:
+        """Give its descriptors back, when there are no more calls. Workers need not: they leave."""
+        os.close(self._wake_in)
+        os.close(self._wake_out)
+
     def _disarm(self) -> None:
         self.armed = 0
 
@@ -114,7 +119,7 @@ class Gate:
         _remember(self.told_early, ident)
         if self.running == ident:
             self.told = ident
-            self._wake()
+            self.wake()
 
     def request(self, ident: int) -> None:
         """Ask the call to stop, if it runs here or will."""
@@ -131,7 +136,7 @@ class Gate:
                     task[1]()
                 except RuntimeError:
                     pass  # its loop ended meanwhile
-            self._wake()
+            self.wake()
 
     def insist(self) -> bool:
         """Interrupt again if that is still to no avail; False when there is no more to do.
@@ -145,7 +150,8 @@ class Gate:
         self._interrupt(ident)
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have whoever waits for `wake_descriptor` look again."""
         try:
             os.write(self._wake_out, b"!")
         except OSError:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import inspect
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
+from . import _specs
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
+from ._checking import Checks, checks_of
+from ._sessions import HOOKS
 
-_HOOKS = frozenset(("setup", "cleanup"))
+_HOOKS = frozenset(("setup", "cleanup", *HOOKS))
 
 
 class Command(NamedTuple):
     """A command: under which attribute the adapter offers it, and what HELLO says about it."""
 
-    name: str
     attribute: str
-    signature: str
-    doc: str
-    stream: bool
     is_async: bool
+    public: Mapping[str, Any]
+    """Its entry in HELLO and READY."""
+    checks: Checks | None
+    """What its arguments have to be; None if they may be anything."""
 
-    def public(self) -> dict[str, Any]:
-        """Its entry in HELLO and READY."""
-        return {"name": self.name, "signature": self.signature, "doc": self.doc, "stream": self.stream}
+    @property
+    def name(self) -> str:
+        """What calls name it by."""
+        return str(self.public["name"])
 
 
 def pick_class(module: ModuleType) -> type | None:
@@ -56,13 +60,13 @@ def module_commands(module: ModuleType) -> list[Command]:
                 raise LookupError("__all__ lists %r, which it does not define" % (name,))
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type) and name not in _HOOKS:
-                chosen[name] = _mark_of(value) or ToolInfo(None, None)
+                chosen[name] = _mark_of(value) or ToolInfo()
     for name, value in space.items():
         mark = _mark_of(value)
         if mark is not None and name not in chosen:
             chosen[name] = mark
         elif listed is None and not name.startswith("_") and name not in _HOOKS and _is_own_function(value, module):
-            chosen[name] = mark or ToolInfo(None, None)
+            chosen[name] = mark or ToolInfo()
     return [_command(attribute, mark, module) for attribute, mark in chosen.items()]
 
 
@@ -87,14 +91,32 @@ def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
     doc = mark.description or inspect.getdoc(function) or ""
     lines = [line.strip() for line in doc.splitlines() if line.strip()]
     unwrapped = inspect.unwrap(function)
-    return Command(
-        mark.name or attribute,
-        attribute,
-        _shown(signature),
-        lines[0][:500] if lines else "",
-        inspect.isgeneratorfunction(unwrapped) or inspect.isasyncgenfunction(unwrapped),
-        inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped),
-    )
+    public: dict[str, Any] = {
+        "name": mark.name or attribute,
+        "signature": shown_signature(signature),
+        "doc": lines[0][:500] if lines else "",
+        "stream": mark.streams or inspect.isgeneratorfunction(unwrapped) or inspect.isasyncgenfunction(unwrapped),
+        "timeout": mark.timeout,
+        "idempotent": mark.idempotent,
+        "params": [],
+        "schema": None,
+    }
+    checks = None
+    if signature is not None:
+        kinds, definitions = _specs.kinds_of(function, owner, signature)
+        described = inspect.getdoc(function) or ""
+        public["params"] = _specs.parameters(signature, described)
+        public["schema"] = _specs.schema(signature, kinds, definitions, described)
+        if mark.validate and _validates(owner):
+            checks = checks_of(signature, kinds)
+    is_async = inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped)
+    return Command(attribute, is_async, public, checks)
+
+
+def _validates(owner: Any) -> bool:
+    """Whether the class, or else the module, wants arguments checked."""
+    module = sys.modules.get(owner.__module__) if isinstance(owner, type) else None
+    return all(getattr(each, "__snakepit_validate__", True) is not False for each in (owner, module))
 
 
 class _Verbatim:
@@ -107,7 +129,8 @@ class _Verbatim:
         return self._text
 
 
-def _shown(signature: inspect.Signature | None) -> str:
+def shown_signature(signature: inspect.Signature | None) -> str:
+    """The signature as its author wrote it, bounded."""
     if signature is None:
         return "(...)"
 

@@ -113,6 +113,12 @@ class Driver:
         if forget is not None:
             forget(None)
 
+    def dispose(self) -> None:
+        """Close the event loop, when there are no more calls. Workers need not: they leave."""
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
     def _make_loop(self) -> Any:
         import asyncio
 

@@ -1,34 +1,64 @@
-"""Types that have an equivalent in plain data, of libraries too; must not know the wire form, nor import a library."""
+"""Objects that have an equivalent in plain data, of libraries too; must not know the wire form, nor import one."""
 
 from __future__ import annotations
 
+import collections
 import datetime
+import enum
+import os
 import sys
-from typing import Any, Callable
+import types
+from collections import abc
+from typing import Any, Callable, Optional
+
+from ._arrays import Unserialisable, as_array
+from ._tables import as_table
+
+Convert = Optional[Callable[[], Any]]
+"""What makes plain data, or something nearer to it, of an object."""
+
+_MAX_RANGE = 1 << 24
+"""Items of a range. One costs next to nothing to return, and may stand for more numbers than there is memory."""
+
+_ORDERED = (collections.deque, abc.KeysView, abc.ValuesView, abc.ItemsView, abc.Sequence)
 
 
-class Unserialisable(ValueError):
-    """A value holds something the protocol cannot carry; the message names where."""
+def equivalent(value: Any, kind: type) -> Convert:
+    """How to view `value` as plain data; to be asked before its bases are, as it may be an int or a str as well."""
+    if isinstance(value, enum.Enum):
+        return lambda: value.value
+    return as_array(value) or as_table(value) or _as_mapping(value, kind)
 
 
-class RawArray:
-    """An array received by a process without NumPy: its dtype, its shape and its bytes, in C order."""
+def last_resort(value: Any) -> Convert:
+    """The same for what is no subclass of an exact type either."""
+    if isinstance(value, os.PathLike):
+        return lambda: os.fspath(value)
+    if isinstance(value, abc.Mapping):
+        return lambda: dict(value.items())
+    if isinstance(value, collections.UserString) or _has_exact_text(value):
+        return lambda: str(value)
+    if isinstance(value, range) and len(value) > _MAX_RANGE:
+        raise Unserialisable("a range of %d numbers cannot be carried; return its bounds" % len(value))
+    if isinstance(value, _ORDERED):
+        return lambda: list(value)
+    if isinstance(value, abc.Set):
+        return lambda: set(value)
+    if isinstance(value, types.SimpleNamespace):
+        return lambda: vars(value)
+    return None
 
-    __slots__ = ("data", "dtype", "shape")
 
-    def __init__(self, dtype: str, shape: tuple[int, ...], data: Any) -> None:
-        self.dtype = dtype
-        self.shape = shape
-        self.data = data
-
-    def __repr__(self) -> str:
-        return "RawArray(dtype=%r, shape=%r, %d bytes)" % (self.dtype, self.shape, len(self.data))
-
-
-def as_mapping(value: Any, kind: type) -> Callable[[], Any] | None:
-    """How to view `value` as a map: a dataclass, a named tuple or a pydantic model."""
+def _as_mapping(value: Any, kind: type) -> Convert:
+    """How to view `value` as a map: a dataclass, a named tuple, or a model of attrs, pydantic or msgspec."""
+    names: list[str] | None = None
     if hasattr(kind, "__dataclass_fields__"):
         names = [field.name for field in sys.modules["dataclasses"].fields(value)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__]
+    elif hasattr(kind, "__struct_fields__"):
+        names = list(kind.__struct_fields__)
+    if names is not None:
         return lambda: {name: getattr(value, name) for name in names}
     if isinstance(value, tuple):
         return getattr(value, "_asdict", None) if hasattr(kind, "_fields") else None
@@ -39,43 +69,35 @@ def as_mapping(value: Any, kind: type) -> Callable[[], Any] | None:
     return None
 
 
-def as_numpy(value: Any) -> Callable[[], Any] | None:
-    """How to view `value` if it is an array or a scalar of NumPy."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not hasattr(numpy, "generic"):  # not loaded, or not completely
-        return None
-    if isinstance(value, numpy.ndarray):
-        return lambda: _raw(numpy, value)
-    if isinstance(value, numpy.generic):
-        return lambda: _item(value)
-    return None
+def _has_exact_text(value: Any) -> bool:
+    """Whether `str` is what its own class reads it back from."""
+    fractions, addresses = sys.modules.get("fractions"), sys.modules.get("ipaddress")
+    if fractions is not None and isinstance(value, fractions.Fraction):
+        return True
+    return addresses is not None and isinstance(
+        value,
+        (
+            addresses.IPv4Address,
+            addresses.IPv6Address,
+            addresses.IPv4Network,
+            addresses.IPv6Network,
+        ),
+    )
 
 
-def _raw(numpy: Any, value: Any) -> RawArray:
-    dtype = value.dtype
-    if hasattr(value, "mask"):
-        raise Unserialisable("a masked array cannot be carried; fill it first")
-    if dtype.hasobject or dtype.kind == "V":
-        raise Unserialisable("an array of dtype %s cannot be carried; convert it first" % dtype)
-    flat = numpy.ascontiguousarray(value).reshape(-1)
-    # Dates have no buffer format, hence the view as bytes; arrays without bytes allow no view.
-    data = memoryview(flat.view("u1")) if flat.nbytes else memoryview(b"")
-    return RawArray(dtype.str, value.shape, data)
-
-
-def _item(value: Any) -> Any:
-    item = value.item()
-    # Nanosecond dates become bare integers and long doubles stay themselves: neither may pass silently.
-    is_date = value.dtype.kind in "mM"
-    if type(item) is type(value) or (is_date and not isinstance(item, (datetime.date, datetime.timedelta))):
-        raise Unserialisable("numpy %s cannot be carried exactly" % value.dtype)
-    return item
-
-
-def real_moment(value: Any) -> Any:
-    """Refuse pandas' NaT, which calls itself a datetime."""
+def real_moment(value: datetime.datetime) -> datetime.datetime:
+    """Refuse pandas' NaT, which calls itself a datetime, and nanoseconds, which would be lost."""
     if value != value:
-        raise Unserialisable("%r is not a moment in time" % (value,))
+        raise Unserialisable("%r is not a moment in time; use None" % (value,))
+    if getattr(value, "nanosecond", 0):
+        raise Unserialisable("%r has nanoseconds, which a datetime has not; round it first" % (value,))
+    return value
+
+
+def real_span(value: datetime.timedelta) -> datetime.timedelta:
+    """Refuse nanoseconds, which pandas has and which would be lost."""
+    if getattr(value, "nanoseconds", 0):
+        raise Unserialisable("%r has nanoseconds, which a timedelta has not; round it first" % (value,))
     return value
 
 

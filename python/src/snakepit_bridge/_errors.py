@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import linecache
-import os
-from collections import deque
-from types import TracebackType
 from typing import Any
 
-_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_BOOT = os.path.join(os.path.dirname(os.path.dirname(_OWN)), "snakepit_boot.py")
+from ._traces import MAX_TEXT, cut, frames_of, syntax_of
 
-OUTER_FRAMES = 10
-INNER_FRAMES = 40
 _MAX_MESSAGE = 16 * 1024
-MAX_TEXT = 1024
-_MAX_CAUSES = 8
+_MAX_CLASSES = 16
 _MAX_NOTES = 16
+_MAX_DEPTH = 8
+"""How deep causes and groups may nest."""
+_MAX_WIDTH = 15
+"""Exceptions of a group: as many as Python prints."""
+_MAX_EXCEPTIONS = 64
+"""All that one error is made of: groups of groups would grow without end."""
+
+_CAUSE: Any = vars(BaseException)["__cause__"].__get__
+_CONTEXT: Any = vars(BaseException)["__context__"].__get__
+_IS_SUPPRESSED: Any = vars(BaseException)["__suppress_context__"].__get__
 
 
 def error_of(kind: str, message: str, hint: str | None = None) -> dict[str, Any]:
@@ -30,36 +32,25 @@ def error_of(kind: str, message: str, hint: str | None = None) -> dict[str, Any]
 def describe(error: BaseException, kind: str, hint: str | None = None) -> dict[str, Any]:
     """Describe an exception of user code. Never raises, whatever the exception's own methods do."""
     described: dict[str, Any] = {"kind": kind}
-    described.update(_describe(error, {id(error)}, 0))
+    described.update(_Description().of(error, 0))
     if hint:
         described["hint"] = hint
-    notes = _notes(error)
-    if notes:
-        described["notes"] = notes
     return described
 
 
 def smaller(error: dict[str, Any], size: int) -> dict[str, Any]:
     """The same error without its details, for a frame limit of `size` bytes."""
-    return {"kind": error["kind"], "message": cut(error["message"], max(16, size // 8))}
-
-
-def cut(text: str, limit: int) -> str:
-    """Shorten text to about `limit` bytes of UTF-8 and say so."""
-    if len(text) * 4 <= limit:
-        return text
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= limit:
-        return text
-    marker = "... [%d bytes cut]" % (len(encoded) - limit)
-    return encoded[: max(0, limit - len(marker))].decode("utf-8", "ignore") + marker
+    limit = max(16, size // 8)
+    kept = {"kind": error["kind"], "message": cut(error["message"], limit)}
+    if "type" in error:
+        kept["type"] = cut(error["type"], limit)
+    return kept
 
 
 def type_name(error: BaseException) -> str:
     """The type's name as a traceback prints it."""
-    kind = type(error)
     try:
-        module, name = str(kind.__module__), str(kind.__qualname__)
+        module, name = _named(type(error))
     except Exception:
         return "<unnameable>"
     return cut(name if module in ("builtins", "__main__") else "%s.%s" % (module, name), MAX_TEXT)
@@ -70,74 +61,79 @@ def message_of(error: BaseException) -> str:
     try:
         return cut(str(error), _MAX_MESSAGE)
     except BaseException:
-        return "<the message of this %s could not be made: its __str__ raised>" % type_name(error)
+        return "<exception str() failed>"  # as Python prints it
 
 
-def _describe(error: BaseException, seen: set[int], depth: int) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "type": type_name(error),
-        "message": message_of(error),
-        "frames": _frames(error),
-        "cause": None,
-    }
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
-    if cause is not None and depth < _MAX_CAUSES and id(cause) not in seen:
-        seen.add(id(cause))
-        described["cause"] = _describe(cause, seen, depth + 1)
-    return described
+class _Description:
+    """One error, with all the exceptions it is made of."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def of(self, error: BaseException, depth: int) -> dict[str, Any]:
+        self._seen.add(id(error))
+        described: dict[str, Any] = {
+            "type": type_name(error),
+            "classes": _classes(error),
+            "message": message_of(error),
+            "frames": frames_of(error),
+            "cause": None,
+        }
+        notes = _notes(error)
+        if notes:
+            described["notes"] = notes
+        syntax = syntax_of(error)
+        if syntax is not None:
+            described["syntax"] = syntax
+        # What Python itself keeps, whatever a class makes of these names.
+        cause, context = _CAUSE(error), _CONTEXT(error)
+        if cause is not None:
+            described["cause"] = self._if_new(cause, depth + 1)
+        elif context is not None and not _IS_SUPPRESSED(error):
+            described["context"] = self._if_new(context, depth + 1)
+        contained = _contained(error)
+        if contained:
+            inner = (self._if_new(each, depth + 1) for each in contained[:_MAX_WIDTH])
+            described["exceptions"] = [each for each in inner if each is not None]
+            described["exceptions_omitted"] = len(contained) - len(described["exceptions"])
+        return described
+
+    def _if_new(self, error: BaseException, depth: int) -> dict[str, Any] | None:
+        """None where it has been described, or where that would go on for too long."""
+        if depth > _MAX_DEPTH or id(error) in self._seen or len(self._seen) >= _MAX_EXCEPTIONS:
+            return None
+        return self.of(error, depth)
 
 
-def _frames(error: BaseException) -> list[dict[str, Any]]:
-    outer: list[tuple[TracebackType, str]] = []
-    inner: deque[tuple[TracebackType, str]] = deque(maxlen=INNER_FRAMES)
-    step = error.__traceback__
-    while step is not None:
-        filename = step.tb_frame.f_code.co_filename
-        if not is_own(filename):
-            (outer if len(outer) < OUTER_FRAMES else inner).append((step, filename))
-        step = step.tb_next
-    frames = [_frame(step, filename) for step, filename in (*outer, *inner)]
-    if isinstance(error, SyntaxError) and error.filename:
-        # The offending line never ran, so no frame stands for it.
-        frames.append(
-            {
-                "file": cut(str(error.filename), MAX_TEXT),
-                "line": error.lineno or 0,
-                "function": "<module>",
-                "text": cut(str(error.text or "").strip(), MAX_TEXT),
-            }
-        )
-    return frames
+def _named(kind: type) -> tuple[str, str]:
+    return str(kind.__module__), str(kind.__qualname__)
 
 
-def _frame(step: TracebackType, filename: str) -> dict[str, Any]:
-    line = step.tb_lineno or 0
-    code = step.tb_frame.f_code
+def _classes(error: BaseException) -> list[str]:
+    """The qualified names of its class and of those that one derives from, nearest first."""
     try:
-        text = linecache.getline(filename, line, step.tb_frame.f_globals).strip()
+        kinds = type(error).__mro__[:_MAX_CLASSES]
+        return [cut(".".join(_named(kind)), 256) for kind in kinds if kind is not object]
     except Exception:
-        text = ""
-    return {
-        "file": cut(filename, MAX_TEXT),
-        "line": line,
-        "function": cut(code.co_name, MAX_TEXT),
-        "text": cut(text, MAX_TEXT),
-    }
-
-
-def is_own(filename: str) -> bool:
-    """Whether a frame of this file is the runtime's, not the user's."""
-    return filename.startswith((_OWN, "<frozen importlib")) or filename == _BOOT
+        return []
 
 
 def _notes(error: BaseException) -> list[str]:
-    notes: list[str] = []
     try:
-        notes += [cut(str(note), MAX_TEXT) for note in getattr(error, "__notes__", ())]
-        contained = [each for each in getattr(error, "exceptions", ()) if isinstance(each, BaseException)]
-        notes += [cut("contains %s: %s" % (type_name(each), message_of(each)), MAX_TEXT) for each in contained]
+        notes = getattr(error, "__notes__", ())
+        if not isinstance(notes, (list, tuple)):
+            notes = (repr(notes),)  # it may be anything at all; Python prints that
+        return [cut(str(note), MAX_TEXT) for note in notes[:_MAX_NOTES]]
     except BaseException:
-        pass  # __notes__ may be anything at all
-    return notes[:_MAX_NOTES]
+        return []
+
+
+def _contained(error: BaseException) -> list[BaseException]:
+    """What an exception group holds: Python's own, or one of the backports that older versions have."""
+    try:
+        inner = getattr(error, "exceptions", ())
+        if isinstance(inner, (list, tuple)) and all(isinstance(each, BaseException) for each in inner):
+            return list(inner)
+    except BaseException:
+        pass  # it is user code that answers
+    return []

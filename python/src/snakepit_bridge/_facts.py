@@ -39,8 +39,10 @@ def hello(settings: Any, threads: Sequence[int], lane_kind: str, elsewhere: Sequ
     `threads` are those of the lanes; `elsewhere` is what other interpreters of this process told: `imports`,
     `gil_enabled`, `gil_enabled_by`.
     """
+    # Interpreters share nothing: with several in a worker a session would be in several places, and is kept in none.
+    keeps_sessions = lane_kind != "interpreter" or len(threads) == 1
     facts = {
-        "features": list(FEATURES),
+        "features": [*FEATURES, "sessions"] if keeps_sessions else list(FEATURES),
         "pid": os.getpid(),
         "lanes": len(threads),
         "lane_kind": lane_kind,

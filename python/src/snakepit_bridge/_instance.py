@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 from . import _output
 from ._adapter import Adapter
+from ._checking import checked
+from ._commands import Command
 from ._drive import Driver
 from ._errors import describe, message_of, type_name
+from ._original import WithFallback, with_session
+from ._sessions import Keeper
 from ._wire import LinkClosed
 
 
@@ -45,9 +49,23 @@ class Instance:
             except BaseException as error:
                 _output.complain("cleanup raised %s: %s" % (type_name(error), message_of(error)))
 
-    def functions(self) -> dict[str, Callable[..., Any]]:
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
         """The commands, bound once: binding anew in every call costs, and so does sharing between threads."""
-        return {command.name: getattr(self.subject, command.attribute) for command in self.adapter.commands}
+        is_class = self.adapter.owner is not None
+        hook = getattr(self.subject, "set_session_context", None) if is_class else None
+        functions = {command.name: self._function(command, hook) for command in self.adapter.commands}
+        execute = getattr(self.subject, "execute_tool", None) if is_class else None
+        return functions if execute is None else WithFallback(functions, execute, hook)
+
+    def _function(self, command: Command, hook: Callable[[Any], Any] | None) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(self.subject, command.attribute)
+        if hook is not None:
+            function = with_session(function, hook)
+        return function if command.checks is None else checked(function, command.checks)
+
+    def keeper(self) -> Keeper:
+        """The sessions of the lane."""
+        return Keeper(self.subject, self.driver.complete)
 
     def _hook(self, name: str, arguments: Any) -> None:
         hook: Callable[..., Any] | None = getattr(self.subject, name, None)

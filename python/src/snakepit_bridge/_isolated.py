@@ -10,11 +10,12 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, Sequence
 
-from . import _gil, _output
+from . import _gil, _output, _placeholders, _telemetry
 from ._adapter import load
 from ._api import LANES
 from ._cancel import ThreadGate
 from ._drive import Driver
+from ._events import Events
 from ._frames import Connection
 from ._imports import Imports
 from ._insist import Insistence
@@ -25,6 +26,9 @@ from ._order import AdapterError, parse_order
 from ._relay import Address, LaneState
 from ._sender import PipeLock, Sender
 from ._shortage import is_shortage
+
+_LAST_EVENTS = 0.5
+"""Seconds for telling what is left to tell, as in other workers."""
 
 
 def live(order_body: bytes, place: str) -> None:
@@ -82,11 +86,14 @@ class _Life:
         number = place["relay"][1]
         threading.current_thread().name = "snakepit-lane-%d" % number
         sys.argv[:] = place["argv"]
+        _placeholders.choose(place["unserialisable"])
         # Descriptors of its own: this interpreter closes what it holds when it ends.
         self._sender = sender = Sender(_duplicate(place["control"]))
         sender.share(PipeLock(*place["lock"]))
         _output.install(order.log_level)
         _output.ROUTE.sink = sender.log
+        self._events = Events(sender.send, _in_thread)
+        _telemetry.ROUTE.sink = self._events.put
         address = Address(*place["relay"])
         self._relay = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.sock)
         self._state = LaneState(address.board, address.number)
@@ -101,6 +108,8 @@ class _Life:
         link = Connection(_duplicate(place["lane"]), order.max_frame)
         self._lane = _Lane(link, gate, self._instance.driver, self._instance.functions())
         self._lane.state = self._state
+        # With another lane beside, a session would be in two places: it is kept in none.
+        self._lane.keeper = self._instance.keeper() if place["lanes"] == 1 else None
         self._lane.notice = _gil.late_notice(sender.notice_gil)
         LANES.sole = self._lane
         # After the notice was made: what comes on in between is told twice then, rather than never.
@@ -120,6 +129,8 @@ class _Life:
         self._lane.serve()
         self._instance.clean_up(last=True)
         _output.flush()
+        _telemetry.ROUTE.sink = None
+        self._events.close(_LAST_EVENTS)
         self._relay.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         _output.ROUTE.sink = None
@@ -164,6 +175,11 @@ class _Life:
             self._relay.send(b"!", socket.MSG_DONTWAIT)
         except OSError:
             pass  # full, hence readable already; or the lane has ended
+
+
+def _in_thread(function: Callable[[], None]) -> None:
+    # The interpreter waits for it, and cannot end while there are threads it does not know.
+    threading.Thread(target=function, name="snakepit-events").start()
 
 
 def _duplicate(descriptor: int) -> socket.socket:

@@ -9,23 +9,24 @@ from typing import Any, Callable, Mapping, Sequence
 
 from . import _output
 from ._answers import Answers, cancelled, expired, unknown
-from ._api import CallContext, Cancelled
+from ._api import Cancelled
 from ._cancel import BEFORE_START, Gate
+from ._context import CallContext
 from ._drive import LAZY, Driver, Exhausted
 from ._errors import error_of
+from ._exchange import Exchange
 from ._frames import Connection
 from ._gil import LateNotice
+from ._sessions import SESSION_CLOSED, Keeper, Visit, visit_of
+from ._tools import Items
 from ._values import Unusable, decode, parse
 from ._wire import (
     CALL,
-    CHUNK,
     CODEC_JSON,
     CODEC_RAW,
-    CREDIT,
-    END,
     FLAG_STREAM,
     FREE_CHUNKS,
-    RESULT,
+    STATE,
     LinkClosed,
     ProtocolError,
 )
@@ -53,14 +54,18 @@ class Lane:
         self.driver = driver
         self.notice: LateNotice | None = None
         """What to ask after each call, where the GIL is off."""
+        self.keeper: Keeper | None = None
+        """What it keeps for sessions."""
         self.served = 0
         self.stopping = False
-        self.answers = Answers(link, gate)
-        self._last = 0
+        self.exchange = Exchange(link, gate)
+        self.answers = Answers(link, gate, self.exchange)
         self._command = ""
         self._deadline: int | None = None
         self._context: Mapping[str, Any] = _NO_CONTEXT
         self._current: CallContext | None = None
+        self._visit: Visit | None = None
+        """The session to be saved before the call's final answer."""
 
     @property
     def deadline(self) -> int | None:
@@ -74,7 +79,7 @@ class Lane:
             return None
         current = self._current
         if current is None or current.id != ident:
-            current = CallContext(ident, self._command, self._deadline, self._context, self.gate.is_cancelled)
+            current = CallContext(ident, self._command, self._deadline, self._context, self)
             self._current = current
         return current
 
@@ -127,7 +132,7 @@ class Lane:
             else:
                 kind, flags, codec, ident, body, owned = read()
                 if kind != CALL:
-                    self._between_calls(kind, flags, codec, ident, body)
+                    self.exchange.pass_over(kind, ident)
                     continue
                 gate.running = ident
                 prepared = self._decoded(flags, codec, body, owned)
@@ -150,11 +155,15 @@ class Lane:
                             self.driver.recover()
                         if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
+                        if self._visit is not None:
+                            self._save_session()
                         self.answers.failure(error, self._command, function, args, kwargs)
                     else:
                         if gil_is_on is not None and gil_is_on():
                             self._look_at_gil()
-                        self.answers.value(RESULT, result)
+                        if self._visit is not None:
+                            self._save_session()
+                        self.answers.result(result)
                         result = None
                 if out or err:
                     _output.flush()
@@ -174,8 +183,8 @@ class Lane:
             self.notice = None
 
     def _finish(self) -> None:
-        self._last = self.gate.running
         self.gate.running = 0
+        self._visit = None
         self.served += 1
 
     def _decoded(
@@ -229,15 +238,73 @@ class Lane:
                 self.answers.error(expired(command, late))
                 return None
         function = self.functions.get(command)
+        if function is None and self.keeper is not None and command == SESSION_CLOSED:
+            function = self.keeper.close
         if function is None:
             self.answers.error(unknown(command, self.functions))
             return None
+        if context is not _NO_CONTEXT:
+            name = context.get("input")
+            if name is not None:
+                if type(name) is not str or name in kwargs:
+                    raise ProtocolError("the input of CALL has no name of its own")
+                kwargs[name] = Items(self.exchange, gate.running)
+            if not self._enter_session(context):
+                return None
         return function, args, kwargs
 
     def _complete(self, result: Any) -> Any:
         if isinstance(result, LAZY):
             return self.gate.call(self.gate.running, self.driver.complete, (result,), _NO_KWARGS)
         return result
+
+    # Sessions.
+
+    def _enter_session(self, context: Mapping[str, Any]) -> bool:
+        """Take over what the call's session left elsewhere. False if the call was cancelled, and answered."""
+        keeper, state = self.keeper, context.get("state")
+        if keeper is None or not (keeper.saves or type(state) is list):
+            return True
+        try:
+            visit = visit_of(context.get("session"), state)
+        except ValueError as error:
+            raise ProtocolError("the context of CALL: %s" % error) from None
+        if visit is None:
+            return True
+        if visit.left is not None:
+            try:
+                self._interruptibly(keeper.load, visit)
+            except BaseException as error:
+                self.answers.failure(error, self._command, keeper.load, (visit,), _NO_KWARGS)
+                return False
+        self._visit = visit if keeper.saves else None
+        return True
+
+    def _save_session(self) -> None:
+        """Send what the session leaves as of this call, if that is something new."""
+        keeper, visit = self.keeper, self._visit
+        if keeper is None or visit is None:
+            return
+        try:
+            body = self._interruptibly(keeper.save, visit)
+        except BaseException:
+            return  # nobody waits for the answer of this call; the next one saves the session
+        if body is None:
+            return
+        if len(body) > self.link.max_frame:
+            keeper.refuse(visit, len(body))
+            body = body[:8]
+        with self.exchange.lock:  # other threads may be asking
+            self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
+
+    def _interruptibly(self, function: Callable[[Visit], Any], visit: Visit) -> Any:
+        gate = self.gate
+        try:
+            return gate.call(gate.running, function, (visit,), _NO_KWARGS)
+        finally:
+            gate.settle()
+            if gate.requested == gate.running:
+                self.driver.recover()
 
     # Streams.
 
@@ -254,12 +321,14 @@ class Lane:
                 gate.settle()
             if step is None:
                 self._look_at_gil()
-                if self.answers.value(CHUNK, result):
-                    self.link.send(END, 0, CODEC_RAW, ident)
+                self._save_session()
+                if self.answers.chunk(result):
+                    self.answers.end()
                 return
             if self._send_chunks(step):
                 self._look_at_gil()
-                self.link.send(END, 0, CODEC_RAW, ident)
+                self._save_session()
+                self.answers.end()
                 return
         except (LinkClosed, ProtocolError):
             raise
@@ -269,6 +338,7 @@ class Lane:
                 self.driver.recover()
             self.driver.close(result)
             self._look_at_gil()
+            self._save_session()
             self.answers.failure(error, self._command, function, args, kwargs)
         else:
             self.driver.close(result)  # a chunk could not be sent, and was answered
@@ -287,42 +357,7 @@ class Lane:
                 gate.settle()
                 raise Cancelled
             if not credit:
-                credit = self._wait_for_credit()
-            if not self.answers.value(CHUNK, item):
+                credit = self.exchange.wait_for_credit(ident)
+            if not self.answers.chunk(item):
                 return False
             credit -= 1
-
-    def _wait_for_credit(self) -> int:
-        """Block until the host allows more chunks. Not armed: an interrupted read would lose bytes of the lane."""
-        gate, link = self.gate, self.link
-        poll = select.poll()
-        descriptor = link.sock.fileno()
-        poll.register(descriptor, select.POLLIN)
-        poll.register(gate.wake_descriptor, select.POLLIN)
-        credit = 0
-        while not credit:
-            if not link.read_ahead:
-                ready = dict(poll.poll())
-                gate.drain()
-                if gate.is_cancelled(gate.running):
-                    raise Cancelled
-                if descriptor not in ready:
-                    continue
-            kind, flags, codec, ident, body, _ = link.read()
-            if ident != gate.running:
-                self._between_calls(kind, flags, codec, ident, body)
-            else:
-                credit += _credit(kind, flags, codec, body)
-        return credit
-
-    def _between_calls(self, kind: int, flags: int, codec: int, ident: int, body: memoryview) -> None:
-        """A CREDIT that crossed the end of its stream is the only frame allowed besides CALL."""
-        _credit(kind, flags, codec, body)
-        if ident != self._last:
-            raise ProtocolError("CREDIT for call %d, which is not in progress" % ident)
-
-
-def _credit(kind: int, flags: int, codec: int, body: memoryview) -> int:
-    if kind != CREDIT or flags or codec != CODEC_RAW or len(body) != 4:
-        raise ProtocolError("frame of kind %d out of order, or malformed" % kind)
-    return int.from_bytes(body, "little")

@@ -10,7 +10,8 @@ import sys
 import threading
 from typing import Any, Callable, Dict
 
-from ._errors import cut
+from ._logs import MARK
+from ._traces import cut
 
 _MAX_TEXT = 16 * 1024
 _MAX_HELD = 256 * 1024  # of a line that does not end
@@ -138,10 +139,9 @@ class LogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        ROUTE.emit(
-            2,
-            {"stream": "log", "text": cut(text, _MAX_TEXT), "level": record.levelname, "logger": record.name},
-        )
+        line = {"stream": "log", "text": cut(text, _MAX_TEXT), "level": record.levelname, "logger": record.name}
+        call = getattr(record, MARK, None)
+        ROUTE.emit(2, line if type(call) is not int else {**line, "call": call})
 
 
 STDOUT = LineWriter("stdout", 1)

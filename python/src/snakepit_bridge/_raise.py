@@ -8,7 +8,8 @@ import sys
 import uuid
 from typing import Any, Callable, Sequence
 
-from ._duck import RawArray
+from ._arrays import RawArray
+from ._tables import Columns, read_columns, read_stream
 from ._wire import ProtocolError
 
 
@@ -147,6 +148,21 @@ class Raising:
             flat = flat.copy()
         return flat.reshape(shape)
 
+    def _table(self, form: str, content: Any, *rest: Any) -> Any:
+        if form == "arrow" and not rest:
+            data = self._take(content)
+            try:
+                return read_stream(data if self._owned else bytes(data))
+            except (ValueError, OSError) as error:  # the latter is how pyarrow tells of a stream that ends early
+                raise Unusable("the table is not an Arrow stream: %s" % error) from None
+        if form != "columns" or len(rest) != 1 or type(rest[0]) is not int:
+            raise ValueError("neither an Arrow stream nor columns")
+        entries = [(name, column) for name, column in _listed(content)]
+        try:
+            return read_columns(Columns(entries, rest[0]))
+        except Exception as error:  # pandas has many words for names and columns that it does not take
+            raise Unusable("the columns make no table: %s" % error) from None
+
 
 _TAGS: dict[str, Callable[..., Any]] = {
     name: getattr(Raising, "_" + name)
@@ -165,6 +181,7 @@ _TAGS: dict[str, Callable[..., Any]] = {
         "decimal",
         "uuid",
         "array",
+        "table",
     )
 }
 

@@ -13,7 +13,7 @@ import threading
 from importlib import import_module
 from typing import Any, Sequence
 
-from . import _isolated
+from . import _isolated, _placeholders
 from ._adapter import resolved
 from ._errors import error_of
 from ._frames import Connection
@@ -103,7 +103,9 @@ def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connectio
             "control": control,
             "lock": lock.descriptors,
             "lane": link.sock.fileno(),
+            "lanes": len(links),
             "relay": remote.address,
+            "unserialisable": _placeholders.chosen(),
         }
         made.append(InterpreterLane(interpreters, settings.order_body, place, remote))
     return made

@@ -84,6 +84,7 @@ class ThreadLane:
             instance = Instance(self._adapter, Driver(gate))
             instance.set_up(first=False)
             lane = self.lane = Lane(self._link, gate, instance.driver, instance.functions())
+            lane.keeper = instance.keeper()
         except BaseException as error:
             self._outcomes.put(error)
             # Until the worker has left: on 3.8 the end of a thread may need a descriptor, and aborts without one.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from json import encoder as _json_encoder
 from math import isfinite
 from typing import Any, NoReturn, Sequence
 
-from ._duck import RawArray, Unserialisable
-from ._lower import MAX_DEPTH, Lowering
+from ._arrays import RawArray, Unserialisable
+from ._lower import MAX_DEPTH
+from ._placeholders import new_walk
 from ._raise import Raising, Unusable
 from ._wire import FLAG_BUFFERS, ProtocolError
 
@@ -19,6 +21,9 @@ _U64_MAX = 2**64 - 1
 _NONE = type(None)
 _AS_IS = frozenset((str, bool, _NONE))
 _STR_ONLY = frozenset((str,))
+
+_ESCAPES = re.compile(r"\\u(?:0024|[dD][89a-fA-F])")
+"""Those of a dollar and of surrogates. Others, of control characters above all, mean nothing special."""
 
 
 def _no_default(value: Any) -> NoReturn:
@@ -42,7 +47,7 @@ _chunks = _make(None, _no_default, _quote, None, ":", ",", False, False, False) 
 def encode(value: Any) -> tuple[bytes, list[memoryview]]:
     """Return the JSON text of `value` and the buffers it refers to.
 
-    Raises `Unserialisable` naming the place of what cannot be carried.
+    Raises `Unserialisable` naming the place of what cannot be carried, unless placeholders are wanted.
     """
     kind = type(value)
     if kind is str:
@@ -57,7 +62,7 @@ def encode(value: Any) -> tuple[bytes, list[memoryview]]:
             return _text(value), []
         except UnicodeEncodeError:
             pass
-    walk = Lowering()
+    walk = new_walk()
     lowered = walk.lower(value, None, 0)
     return _text(lowered), walk.buffers
 
@@ -87,7 +92,7 @@ def decode(body: memoryview, flags: int, owned: bool) -> Any:
 def parse(text: str, buffers: Sequence[memoryview] = (), owned: bool = False) -> Any:
     """Decode the text of a body, as `decode` does."""
     try:
-        if '"$"' in text or "\\u" in text:
+        if '"$"' in text or ("\\u" in text and _ESCAPES.search(text)):
             return _tagged(text, buffers, owned)
         value, end = _scan(text, 0)
         if end != len(text):

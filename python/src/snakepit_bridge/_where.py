@@ -19,7 +19,7 @@ import time
 from typing import Iterable, NamedTuple
 
 from . import _gil
-from ._errors import INNER_FRAMES, MAX_TEXT, OUTER_FRAMES, cut, is_own
+from ._traces import INNER_FRAMES, MAX_TEXT, OUTER_FRAMES, cut, is_own
 
 _MAX_DEPTH = 10_000
 _MAX_SOURCE = 1 << 20

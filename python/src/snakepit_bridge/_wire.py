@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 PROTOCOL = 1
-FEATURES = ("stream", "cancel")
+FEATURES = ("stream", "cancel", "tools", "input")
 DEFAULT_MAX_FRAME = 64 * 1024 * 1024
 
 HEADER = struct.Struct("<IBBBBQ")
@@ -33,6 +33,13 @@ ERROR = 3
 CHUNK = 4
 END = 5
 CREDIT = 6
+ASK = 7
+REPLY = 8
+REFUSAL = 9
+PULL = 10
+ITEM = 11
+ITEMS_END = 12
+STATE = 13
 HELLO = 16
 CANCEL = 17
 PING = 18
@@ -46,6 +53,7 @@ WHERE = 25
 STACK = 26
 TRIM = 27
 TRIMMED = 28
+EVENT = 29
 BOOT = 32
 READY = 33
 FORK = 34
@@ -56,6 +64,9 @@ BECOME = 38
 
 FREE_CHUNKS = 16
 """Chunks of a stream a worker may send before the first CREDIT."""
+
+ITEMS_AHEAD = 16
+"""Items of its input a worker asks for before user code takes them."""
 
 EXIT_STOPPED = 0
 EXIT_PROTOCOL = 70

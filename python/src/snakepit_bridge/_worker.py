@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import queue
@@ -9,15 +10,16 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Mapping, NamedTuple, NoReturn, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, NoReturn, Sequence
 
-from . import _facts, _gil, _limits, _output, _subinterpreter
+from . import _facts, _gil, _limits, _output, _placeholders, _subinterpreter, _telemetry
 from ._adapter import Adapter
 from ._api import LANES
 from ._cancel import Gate
 from ._control import Control
 from ._drive import Driver
 from ._errors import message_of, type_name
+from ._events import Events
 from ._faults import Faults
 from ._frames import Connection
 from ._imports import Imports
@@ -31,7 +33,11 @@ from ._shortage import is_shortage, shortage
 from ._threads import LaneThreads, ThreadLane
 from ._wire import EXIT_LINK, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolError, dump_object
 
+_LAST_EVENTS = 0.5
+"""Seconds for telling what is left to tell when all calls are done: a host that reads needs a moment."""
+
 _LANE_KINDS = ("main", "thread", "interpreter")
+_CHECKS = ("off", "warn", "strict")
 
 
 class Settings(NamedTuple):
@@ -63,13 +69,18 @@ class _Worker:
         os.close(output)
         reset_signals()
         self.limits = request.get("limits")
+        _placeholders.choose(request.get("unserialisable") or "error")
         set_name("snakepit:%s" % request.get("worker", ""))
         kind = request.get("lane_kind") or "main"
         if kind not in _LANE_KINDS:
             raise ProtocolError("lane_kind %.100r is not one of %s" % (kind, ", ".join(_LANE_KINDS)))
+        self.check_threads = request.get("check_threads") or "off"
+        if self.check_threads not in _CHECKS:
+            raise ProtocolError("check_threads %.100r is not one of %s" % (self.check_threads, ", ".join(_CHECKS)))
         self.lane_kind = "thread" if kind == "main" and len(lanes) > 1 else kind
         self.sender = Sender(_socket(control))
         self.control = Control(self.sender)
+        self.events = Events(self.sender.send, _in_background)
         self.links = [Connection(_socket(lane), settings.order.max_frame) for lane in lanes]
         self.lanes: list[Any] = []
         self.forked = False
@@ -90,6 +101,7 @@ class _Worker:
         except RuntimeError as refusal:  # no threads, or no address space for them
             self._fail(refusal)
         _output.ROUTE.sink = self.sender.log
+        _telemetry.ROUTE.sink = self.events.put
         if self.lane_kind == "main":
             try:
                 self._run_here()
@@ -99,6 +111,7 @@ class _Worker:
             self._run_threads()
         else:
             self._run_interpreters()
+        self.events.close(_LAST_EVENTS)
 
     def _run_here(self) -> None:
         # The thread that hears of cancellations takes two turns to pass one on, each of which a busy call has to give.
@@ -111,6 +124,7 @@ class _Worker:
         except BaseException as error:
             self._fail(error)
         lane = Lane(self.links[0], gate, instance.driver, instance.functions())
+        lane.keeper = instance.keeper()
         LANES.sole = lane
         self._begin([lane])
         lane.serve()
@@ -120,6 +134,10 @@ class _Worker:
         signal.signal(signal.SIGINT, _ignore_signal)
         if _gil.enabled():
             _take_turns_often()
+        if self.check_threads != "off":
+            from ._check_threads import begin  # only who asks for it pays for it
+
+            begin(self.check_threads, self.settings.adapter, self.sender)
         self._module_hook("setup", self.settings.adapter.arguments)
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         begun = threading.Event()
@@ -209,7 +227,7 @@ class _Worker:
             # worker, as the signal follows the thread; and not for copies of copies, which may want to be daemons.
             die_with_parent(signal.SIGKILL, self.pid)
         self.forked = True
-        _output.ROUTE.sink = None
+        _output.ROUTE.sink = _telemetry.ROUTE.sink = None
         try:
             self.faults.leave()
             null = os.open(os.devnull, os.O_RDWR)
@@ -221,6 +239,11 @@ class _Worker:
             os._exit(EXIT_LINK)  # it must not stay with connections that are not its own
         for lane in self._lanes_here():
             lane.answers.leave_copy = _leave_copy
+
+
+def _in_background(function: Callable[[], None]) -> None:
+    # Not a threading.Thread: user code should neither see nor join it.
+    _thread.start_new_thread(function, ())
 
 
 def _socket(descriptor: int) -> socket.socket:

@@ -31,6 +31,8 @@ pub(crate) enum PythonAction {
     /// Say which worker profile suits an interpreter, an adapter or the pools of a configuration, and why
     #[command(after_help = REQUESTS)]
     Recommend(RecommendArgs),
+    /// Print the folder of the package `snakepit_bridge`, for `PYTHONPATH`: tests of adapters import it from there
+    Bridge,
     /// Judge the libraries installed at an interpreter: may they be used under a worker profile?
     #[command(after_help = REQUESTS)]
     Compat(CompatArgs),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::value::{Map, to_json};
-use snakepit_core::{Command, Pool, Registry, Value};
+use snakepit_core::{Command, Parameter, ParameterDefault, Pool, Registry, Value};
 
 use crate::args::CommandsArgs;
 use crate::failure::Failure;
@@ -35,8 +35,8 @@ pub(crate) fn run(args: &CommandsArgs, registry: &Registry) -> Result<(), Failur
     })
 }
 
-/// `greet(name: str) -> str`, and below it the documentation.
-fn text(pool: Option<&Pool>, command: &Command) -> String {
+/// `greet(name: str) -> str`, and below it the documentation, that of parameters too.
+pub(super) fn text(pool: Option<&Pool>, command: &Command) -> String {
     let mut text = String::new();
     if let Some(pool) = pool {
         let _ = write!(text, "{DIM}{}{DIM:#} ", pool.name());
@@ -45,19 +45,52 @@ fn text(pool: Option<&Pool>, command: &Command) -> String {
     if command.stream {
         let _ = write!(text, "  {DIM}streams{DIM:#}");
     }
+    if let Some(timeout) = command.timeout {
+        let _ = write!(text, "  {DIM}at most {timeout:?}{DIM:#}");
+    }
+    if command.idempotent {
+        let _ = write!(text, "  {DIM}idempotent{DIM:#}");
+    }
     if !command.doc.is_empty() {
         let _ = write!(text, "\n    {}", command.doc);
+    }
+    for param in command.params.iter().filter(|param| !param.doc.is_empty()) {
+        let _ = write!(text, "\n      {NAME}{}{NAME:#}: {}", param.name, param.doc);
     }
     text
 }
 
 fn json(pool: &Pool, command: &Command) -> String {
-    let fields: [(&str, Value); 5] = [
+    let timeout = command.timeout.map(|timeout| timeout.as_secs_f64());
+    let params = command.params.iter().map(parameter).collect();
+    let fields: [(&str, Value); 9] = [
         ("pool", pool.name().as_str().into()),
         ("name", command.name.as_str().into()),
         ("signature", command.signature.as_str().into()),
         ("doc", command.doc.as_str().into()),
         ("stream", command.stream.into()),
+        ("timeout", timeout.into()),
+        ("idempotent", command.idempotent.into()),
+        ("params", Value::List(params)),
+        ("schema", command.schema.clone()),
     ];
     to_json(&Value::Map(Map::from(fields)))
+}
+
+fn parameter(param: &Parameter) -> Value {
+    let mut map = Map::from([
+        ("name", Value::from(param.name.as_str())),
+        ("kind", param.kind.as_str().into()),
+        ("type", param.annotation.as_str().into()),
+        ("doc", param.doc.as_str().into()),
+        ("required", param.required.into()),
+    ]);
+    match &param.default {
+        Some(ParameterDefault::Value(value)) => map.push("default".into(), value.clone()),
+        Some(ParameterDefault::Shown(text)) => {
+            map.push("default_repr".into(), text.as_str().into());
+        }
+        Some(_) | None => {}
+    }
+    Value::Map(map)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::config::scalar::HumanDuration;
-use snakepit_core::error::{ExitReport, Frame, Rejection, RemoteException};
+use snakepit_core::error::{ExitReport, Rejection, RemoteException};
 use snakepit_core::{CallError, ConfigReport, LaunchError, Retry, StartError};
 use snakepit_python::NotFound;
 
@@ -24,6 +24,14 @@ impl Failure {
         let _ = self.write(&Shown::default(), &mut anstream::stderr().lock());
     }
 
+    /// How it is shown, in colour.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = Vec::new();
+        // Memory takes everything.
+        let _ = self.write(&Shown::default(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     fn write(&self, shown: &Shown, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Usage { message, hint } => {
@@ -36,6 +44,23 @@ impl Failure {
                 let message = format!("pool `{pool}` did not start: {source}");
                 headline(out, source.code(), &message)?;
                 write_launch(out, source, shown)
+            }
+            Self::Reload(error) => {
+                let message = format!("the new code does not start, the old goes on: {error}");
+                headline(out, error.code(), &message)?;
+                write_launch(out, error, shown)
+            }
+            Self::Exists(path) => {
+                let message = format!("{} is there already", path.display());
+                headline(out, "exists", &message)?;
+                write_hint(
+                    out,
+                    Some("choose another name or `--dir`, or remove it: nothing is overwritten"),
+                )
+            }
+            Self::File { path, error } => {
+                let message = format!("cannot write {}: {error}", path.display());
+                headline(out, "file", &message)
             }
             Self::Start(other) => headline(out, "config", &other.to_string()),
             Self::Call { command, error } => write_call(out, command, error, shown),
@@ -199,34 +224,12 @@ fn life(report: &ExitReport) -> String {
     }
 }
 
-/// Where an exception came from, and what it was raised from.
+/// An exception as Python itself would print it.
 fn write_exception(out: &mut impl Write, exception: &RemoteException) -> io::Result<()> {
-    let mut next = Some(exception);
-    while let Some(exception) = next {
-        // Recursion without end would push everything else off the screen.
-        for alike in exception.frames.chunk_by(|one, next| one == next) {
-            write_frame(out, &alike[0])?;
-            if alike.len() > 1 {
-                writeln!(out, "       {DIM}... {} times in a row{DIM:#}", alike.len())?;
-            }
-        }
-        for note in &exception.notes {
-            writeln!(out, "  {BOLD}note{BOLD:#}: {note}")?;
-        }
-        next = exception.cause.as_deref();
-        if let Some(cause) = next {
-            writeln!(out, "{BOLD}caused by{BOLD:#}: {cause}")?;
-        }
-    }
-    Ok(())
-}
-
-fn write_frame(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
-    writeln!(out, "  {DIM}at{DIM:#} {frame}")?;
-    if frame.text.is_empty() {
+    if exception.type_name.is_empty() {
         return Ok(());
     }
-    writeln!(out, "       {DIM}{}{DIM:#}", frame.text.trim())
+    write!(out, "{}", exception.traceback())
 }
 
 /// A worker's last lines, unless the user has seen them as they came.

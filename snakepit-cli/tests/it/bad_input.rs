@@ -92,7 +92,7 @@ fn an_exception_at_import_is_shown_with_its_file_and_line() {
         .says(&[
             "error[launch.adapter]: pool `default` did not start",
             "KeyError: 'host'",
-            "raises_at_import.py:5",
+            "raises_at_import.py\", line 5",
             "HOST = settings[\"host\"]",
         ]);
 }

@@ -45,7 +45,7 @@ fn a_command_that_calls_sys_exit_is_an_error_of_the_call() {
     call("bad.py", &["leave"]).exits(1).prints("").says(&[
         "error[call.exception]",
         "SystemExit: 3",
-        "bad.py:",
+        "bad.py\", line ",
         "in leave",
     ]);
 }
@@ -96,11 +96,11 @@ fn endless_recursion_is_an_exception_with_a_bounded_traceback() {
     let run = call("bad.py", &["recurse"]).exits(1).prints("").says(&[
         "error[call.exception]",
         "RecursionError",
-        "bad.py:",
+        "bad.py\", line ",
         "in recurse",
-        "times in a row",
+        "[Previous line repeated ",
     ]);
-    assert!(run.stderr.lines().count() < 10, "{run:#?}");
+    assert!(run.stderr.lines().count() < 12, "{run:#?}");
 }
 
 #[test]

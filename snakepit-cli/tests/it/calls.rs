@@ -65,11 +65,10 @@ fn an_adapter_that_prints_keeps_standard_output_clean() {
 fn an_exception_is_shown_with_its_frames_and_its_cause_and_no_colour() {
     let run = call("well.py", &["fail"]).exits(1).prints("").says(&[
         "error[call.exception]: command `fail` raised ValueError: the order is not there\n",
-        "well.py:",
-        "in fail\n",
-        "raise ValueError",
-        "caused by: KeyError: 'missing'\n",
-        "in fail\n",
+        "well.py\", line ",
+        "KeyError: 'missing'\n\nThe above exception was the direct cause of the following exception:\n\n",
+        ", in fail\n    raise ValueError",
+        "ValueError: the order is not there\n",
     ]);
     assert!(!run.stderr.contains('\u{1b}'), "{run:#?}");
 }
@@ -128,8 +127,58 @@ fn commands_are_listed_with_signature_and_documentation() {
             "signature": "(value)",
             "doc": "Give back what came in.",
             "stream": false,
+            "timeout": null,
+            "idempotent": false,
+            "params": [{
+                "name": "value",
+                "kind": "positional_or_keyword",
+                "type": "",
+                "doc": "",
+                "required": true,
+            }],
+            "schema": {
+                "type": "object",
+                "properties": {"value": {}},
+                "required": ["value"],
+                "additionalProperties": false,
+            },
         })
     );
+}
+
+#[test]
+fn what_a_command_says_of_itself_is_shown() {
+    let adapter = zoo("described.py").display().to_string();
+    let run = snakepit(&["commands", "--adapter", &adapter])
+        .run()
+        .exits(0);
+    let text = "repeat(word: str, times: int = 2) -> str  at most 1.5s  idempotent\n    Say it again.\n      \
+                word: What to say.\n      times: How often.\n";
+    assert_eq!(run.stdout, text);
+    let run = snakepit(&["commands", "--json", "--adapter", &adapter])
+        .run()
+        .exits(0);
+    let command: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    assert_eq!(command["params"][1]["default"], 2);
+    assert_eq!(command["schema"]["properties"]["times"]["type"], "integer");
+    assert_eq!(command["timeout"], 1.5);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused_by_name() {
+    let adapter = zoo("described.py").display().to_string();
+    let call = ["call", "--adapter", &adapter, "repeat"];
+    let refused = |args: &str, expected: &str| {
+        let run = snakepit(&[&call[..], &[args]].concat()).run().exits(2);
+        assert!(run.stderr.contains(expected), "{run:#?}");
+        assert!(
+            run.stderr.contains("repeat(word: str, times: int = 2)"),
+            "{run:#?}"
+        );
+    };
+    refused(r#"{"word": 5}"#, "`word` has to be a str, not an int (5)");
+    refused(r#"["a", "3"]"#, "`times` has to be an int, not a str ('3')");
+    refused(r#"{"wrod": "a"}"#, "did you mean 'word'?");
 }
 
 #[test]

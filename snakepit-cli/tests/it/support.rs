@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -85,6 +85,12 @@ impl Snakepit {
         self
     }
 
+    /// Has its standard input written by the test, [`Running::stdin`].
+    pub(crate) fn interactive(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
     /// Runs it to its end, and makes sure that no process is left.
     pub(crate) fn run(self) -> Finished {
         let mut running = self.start();
@@ -109,6 +115,11 @@ impl Running {
     /// The standard output, to be read, or closed, by the test.
     pub(crate) fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().expect("nobody took it before")
+    }
+
+    /// The standard input, to be written, or closed, by the test.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is interactive")
     }
 
     /// Reads standard error until it has this text.

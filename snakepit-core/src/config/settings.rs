@@ -21,6 +21,8 @@ pub(super) fn read_settings(section: &mut Section<'_>) -> PoolSettings {
     let default = PoolSettings::default();
     let (size, max_size) = read_size(section, &default);
     let queue_size = Bounded::<0, 10_000_000>::clamped(default.queue_size as u64);
+    let max_sessions = Bounded::<1, 10_000_000>::clamped(default.max_sessions as u64);
+    let state_limit = ByteSize::new(default.session_state_limit);
     let threshold = Bounded::<1, 1000>::clamped(default.poison_threshold.into());
     let mut scale = |key, default| match max_size {
         Some(_) => section.or(key, HumanDuration::from(default)).get(),
@@ -45,6 +47,7 @@ pub(super) fn read_settings(section: &mut Section<'_>) -> PoolSettings {
         quarantine_grace: time("quarantine_grace", default.quarantine_grace),
         stop_grace: time("stop_grace", default.stop_grace),
         session_drain: time("session_drain", default.session_drain),
+        session_ttl: time("session_ttl", default.session_ttl),
         restart_window: time("restart_window", default.restart_window),
         slow_call_after: section
             .optional::<HumanDuration>("slow_call_after")
@@ -55,6 +58,9 @@ pub(super) fn read_settings(section: &mut Section<'_>) -> PoolSettings {
         restart_budget: section
             .optional::<Bounded<1, 1_000_000>>("restart_budget")
             .map(Bounded::as_u32),
+        session_affinity: section.or("session_affinity", default.session_affinity),
+        max_sessions: section.or("max_sessions", max_sessions).as_usize(),
+        session_state_limit: section.or("session_state_limit", state_limit).get(),
         queue_size: section.or("queue_size", queue_size).as_usize(),
         poison_threshold: section.or("poison_threshold", threshold).as_u32(),
         limits: read_limits(section),
@@ -73,6 +79,11 @@ fn check(section: &mut Section<'_>, settings: &PoolSettings) {
             "restart_window",
             Some(settings.restart_window),
             "expected more than nothing: no worker dies in no time",
+        ),
+        (
+            "session_ttl",
+            Some(settings.session_ttl),
+            "expected more than nothing: no session could have a second call",
         ),
         (
             "slow_call_after",

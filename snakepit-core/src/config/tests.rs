@@ -123,6 +123,10 @@ cooperative_grace: 100ms
 quarantine_grace: 2s
 max_concurrent_recycles: 8
 session_drain: 10s
+session_affinity: strict_queue
+session_ttl: 5m
+max_sessions: 9
+session_state_limit: 64KiB
 restart_budget: 5
 restart_window: 1m
 slow_call_after: 3s
@@ -142,6 +146,10 @@ rlimits: {nofile: 256, core: 0, as: 8GiB}
             quarantine_grace: Duration::from_secs(2),
             max_concurrent_recycles: Some(8),
             session_drain: Duration::from_secs(10),
+            session_affinity: crate::Affinity::StrictQueue,
+            session_ttl: Duration::from_secs(300),
+            max_sessions: 9,
+            session_state_limit: 64 << 10,
             restart_budget: Some(5),
             restart_window: Duration::from_secs(60),
             slow_call_after: Some(Duration::from_secs(3)),

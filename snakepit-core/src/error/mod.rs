@@ -3,10 +3,13 @@
 //! `Display` is one lower-case fragment that never repeats its source. What to *do* is kept apart from what happened:
 //! [`CallError::delivery`], [`CallError::retry`], [`CallError::hint`].
 
+mod exception;
 mod exit;
 mod launch;
 mod rejection;
 mod remote;
+mod tool;
+mod traceback;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,10 +21,12 @@ use thiserror::Error;
 use crate::ids::PoolName;
 use crate::value::ValueError;
 
+pub use exception::{Frame, RemoteException, SyntaxPlace};
 pub use exit::{ExitReport, ExitStatus, LostCall};
 pub use launch::{LaunchError, LaunchErrorKind};
 pub use rejection::Rejection;
-pub use remote::{Frame, RemoteError, RemoteException, RemoteKind};
+pub use remote::{RemoteError, RemoteKind};
+pub use tool::ToolError;
 
 /// Did user code possibly run?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,18 @@ pub enum Retry {
     Later,
     /// Repeat only if the command may run twice.
     IfIdempotent,
+}
+
+impl Retry {
+    /// Its name in other languages: `never`, `now`, `later`, `if_idempotent`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Now => "now",
+            Self::Later => "later",
+            Self::IfIdempotent => "if_idempotent",
+        }
+    }
 }
 
 /// Where a call was when it failed.
@@ -193,6 +210,22 @@ impl CallError {
                 Delivery::MaybeExecuted => Retry::IfIdempotent,
             },
         }
+    }
+
+    /// The exception the command raised, if that is what happened.
+    pub fn exception(&self) -> Option<&RemoteException> {
+        match self {
+            Self::Remote(remote) if !remote.exception.type_name.is_empty() => {
+                Some(&remote.exception)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the command raised an exception of a class, or of one derived from it: `ValueError`, `acme.errors.Broken`.
+    pub fn is(&self, class: &str) -> bool {
+        self.exception()
+            .is_some_and(|exception| exception.is(class))
     }
 
     /// What to do about it, when there is something to do.

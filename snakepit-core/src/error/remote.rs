@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Delivery;
+use super::{Delivery, RemoteException};
 
 /// An error answered by the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,49 +83,5 @@ impl RemoteKind {
                 Delivery::MaybeExecuted
             }
         }
-    }
-}
-
-/// An exception as it crossed from the worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RemoteException {
-    /// The qualified type name (`ValueError`, `acme.errors.Broken`), or empty when no exception is behind the error.
-    pub type_name: String,
-    /// Its text, at most 16 KiB.
-    pub message: String,
-    /// The traceback, outermost user frame first.
-    pub frames: Vec<Frame>,
-    /// Notes added to it.
-    pub notes: Vec<String>,
-    /// What it was raised from, or while handling.
-    pub cause: Option<Box<RemoteException>>,
-}
-
-impl fmt::Display for RemoteException {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.type_name.as_str(), self.message.as_str()) {
-            ("", message) => f.write_str(message),
-            (name, "") => f.write_str(name),
-            (name, message) => write!(f, "{name}: {message}"),
-        }
-    }
-}
-
-/// One line of a traceback.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frame {
-    /// The source file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The function.
-    pub function: String,
-    /// The source text, when known.
-    pub text: String,
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} in {}", self.file, self.line, self.function)
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::health::Vitals;
 use super::shared::{Phase, Shared, State};
 use super::{BreakerState, Health, RecycleError, ReloadReport, ResizeError};
+use crate::command::Command;
 use crate::error::{CallError, LaunchError, Rejection, Stage};
 use crate::event::RetireReason;
 use crate::ids::{SessionId, WorkerId};
 use crate::limits::Ceiling;
 use crate::sched::{Input, Refusal};
-use crate::worker::Command;
 
 /// The most workers a pool may have. More processes than that are a slip of the finger.
 const MOST_WORKERS: usize = 10_000;
@@ -173,8 +173,25 @@ impl Shared {
                 },
                 None => Rejection::Closed,
             },
+            Refusal::SessionLost(worker) => match session {
+                Some(session) => Rejection::SessionLost {
+                    session: session.clone(),
+                    worker,
+                    why: state
+                        .departed
+                        .why(worker)
+                        .unwrap_or("it is gone")
+                        .to_owned(),
+                },
+                None => Rejection::Closed,
+            },
+            Refusal::TooManySessions(live) => Rejection::TooManySessions {
+                live,
+                limit: self.settings.max_sessions,
+            },
             Refusal::Draining => Rejection::Draining,
-            Refusal::Closed => Rejection::Closed,
+            // Only calls of the pool's own are for one worker.
+            Refusal::Closed | Refusal::WorkerGone => Rejection::Closed,
             Refusal::BreakerOpen => self.broken(&state),
             Refusal::Unavailable => match &state.last_failure {
                 Some(cause) if state.failing.total() > 0 || state.sched.gave_up() => {

@@ -1,26 +1,28 @@
 //! How a pool is put together and started.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::admin::check_size;
 use super::maintain::keep_time;
 use super::policies::Policies;
 use super::shared::Shared;
+use super::tools::{Tool, Toolbox, Tools};
 use super::{Pool, PoolSettings, ResizeError};
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::event::EventSink;
+use crate::exchange::ToolSpec;
 use crate::ids::PoolName;
 use crate::recycle::RecyclePolicy;
 use crate::sched::{Scheduler, SchedulerConfig};
 use crate::usage::Meter;
 use crate::worker::WorkerProfile;
-
-/// How long an unused session keeps its worker: long enough for a person's pause, short enough to forget.
-const SESSION_TTL: Duration = Duration::from_secs(30 * 60);
 
 /// Builds a [`Pool`].
 #[must_use = "a builder does nothing until `start`"]
@@ -31,6 +33,7 @@ pub struct PoolBuilder {
     policies: Vec<Arc<dyn RecyclePolicy>>,
     meter: Option<Arc<dyn Meter>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    tools: Toolbox,
 }
 
 impl PoolBuilder {
@@ -42,6 +45,7 @@ impl PoolBuilder {
             policies: Vec::new(),
             meter: None,
             sinks: Vec::new(),
+            tools: Toolbox::default(),
         }
     }
 
@@ -110,6 +114,19 @@ impl PoolBuilder {
         self
     }
 
+    /// Offers a host tool, as [`Pool::tool`] does.
+    pub fn tool<T, U, E, F, R>(mut self, spec: impl Into<ToolSpec>, function: F) -> Self
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        self.tools.add(Tool::new(spec.into(), function));
+        self
+    }
+
     /// Launches the workers and waits until all are ready.
     ///
     /// # Errors
@@ -148,10 +165,9 @@ impl PoolBuilder {
         let settings = self.settings.clamped();
         let config = SchedulerConfig {
             settings: settings.clone(),
-            session_ttl: SESSION_TTL,
             seed: RandomState::new().hash_one(&self.name),
         };
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             self.name,
             settings,
             self.profile,
@@ -159,7 +175,9 @@ impl PoolBuilder {
             self.sinks,
             Scheduler::new(&config),
             Handle::current(),
-        ));
+        );
+        shared.tools = Tools::new(self.tools);
+        let shared = Arc::new(shared);
         shared.step(crate::sched::Input::Tick);
         shared.runtime.spawn(keep_time(Arc::downgrade(&shared)));
         Pool { shared }

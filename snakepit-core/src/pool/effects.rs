@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::farewells;
 use super::foreign::{abort, answer, caught};
 use super::member::Member;
 use super::shared::{Answer, CallOff, CalledOff, Shared};
@@ -31,6 +32,8 @@ pub(super) enum Effect {
     },
     Launch(WorkerId, CalledOff),
     Stop(Arc<Member>),
+    /// Tells a worker of sessions that ended.
+    Farewell(WorkerId),
     Kill(Arc<Member>, RetireReason),
     /// Ends a launch.
     BreakOff(CallOff, RetireReason),
@@ -56,6 +59,10 @@ impl Shared {
                 Effect::Cancel { member, lane, call } => self.interrupt(member, lane, call),
                 Effect::Launch(worker, called_off) => self.spawn_worker(worker, called_off),
                 Effect::Stop(member) => self.stop(member),
+                Effect::Farewell(worker) => {
+                    self.runtime
+                        .spawn(farewells::tell(Arc::downgrade(self), worker));
+                }
                 Effect::Kill(member, reason) => abort(&*member.worker, reason.describe()),
                 Effect::BreakOff(launch, reason) => drop(launch.send(reason)),
                 Effect::Locate {

@@ -7,8 +7,9 @@ use super::member::Member;
 use super::shared::Shared;
 use crate::error::{CallError, ExitReport, LostCall};
 use crate::event::{EventKind, Outcome, RetireReason};
-use crate::ids::{CallId, LaneId};
-use crate::sched::Input;
+use crate::ids::{CallId, LaneId, SessionId};
+use crate::sched::{Input, Visit};
+use crate::session::SessionCall;
 use crate::worker::{Call, Reply};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(super) struct Lease {
     member: Arc<Member>,
     lane: LaneId,
     call: CallId,
+    visit: Option<Visit>,
     stage: Stage,
     /// Set only when someone listens to events.
     since: Option<Instant>,
@@ -39,15 +41,33 @@ impl Lease {
         member: Arc<Member>,
         lane: LaneId,
         call: CallId,
+        visit: Option<Visit>,
     ) -> Self {
         Self {
             shared,
             member,
             lane,
             call,
+            visit,
             stage: Stage::Idle,
             since: None,
         }
+    }
+
+    /// What the call is to carry for the session it belongs to.
+    pub(super) fn session_call(&mut self, session: &SessionId) -> Option<SessionCall> {
+        let Visit { number, left } = self.visit.take()?;
+        let (shared, worker, session) = (
+            Arc::downgrade(&self.shared),
+            self.member.id,
+            session.clone(),
+        );
+        let keep = move |version, state| {
+            if let Some(shared) = shared.upgrade() {
+                shared.keep_session(&session, number, worker, version, state);
+            }
+        };
+        Some(SessionCall::new(number).with_left(left).kept_by(keep))
     }
 
     /// Whether the call was handed to the worker.

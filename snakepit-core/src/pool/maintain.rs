@@ -15,6 +15,7 @@ use crate::event::{EventKind, LogLine, RetireReason};
 use crate::ids::WorkerId;
 use crate::notice::Notice;
 use crate::sched::{Input, Rounds, WorkerState};
+use crate::telemetry::Telemetry;
 use crate::usage::Usage;
 use crate::worker::{LaunchContext, Launched, Worker};
 
@@ -202,6 +203,7 @@ fn introduce(
     took: Duration,
 ) -> bool {
     let (worker, lanes) = (member.id, member.hello.lanes);
+    shared.defaults.learn(&member.hello.commands);
     let mut wanted = false;
     shared.step_with(Input::Launched { worker, lanes }, |state| {
         // The scheduler may have dropped this worker while it was being launched.
@@ -240,8 +242,16 @@ fn prepare(
             shared.take_notice(worker, notice);
         }
     });
+    let weak = Arc::downgrade(shared);
+    let telemetry = Arc::new(move |telemetry: Telemetry| {
+        if let Some(shared) = weak.upgrade() {
+            let telemetry = Arc::new(telemetry);
+            shared.emit(EventKind::Telemetry { worker, telemetry });
+        }
+    });
     let cx = LaunchContext::new(shared.name.clone(), worker, timeout, output)
         .with_notices(notices)
+        .with_telemetry(telemetry)
         .with_limits(shared.settings.limits);
     let profile = Arc::clone(&shared.profile);
     (async move { profile.launch(cx).await }, timeout)

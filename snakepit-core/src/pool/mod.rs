@@ -11,24 +11,31 @@ mod admin;
 mod attend;
 mod builder;
 mod control;
+mod defaults;
+mod departed;
+mod desk;
 mod drain;
 mod effects;
 mod errors;
+mod farewells;
 mod foreign;
 mod guard;
 mod health;
 mod lease;
 mod maintain;
 mod member;
+mod nesting;
 mod policies;
 mod request;
 mod retry;
+mod sessions;
 mod settings;
 mod shared;
 mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,10 +44,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::command::Command;
 use crate::error::{CallError, LaunchError};
+use crate::exchange::ToolSpec;
 use crate::ids::{PoolName, WorkerId};
 use crate::value::{Args, ValueError};
-use crate::worker::Command;
 
 pub use builder::PoolBuilder;
 pub use control::CancelHandle;
@@ -48,11 +56,13 @@ pub use drain::DrainReport;
 pub use errors::{RecycleError, ReloadReport, ResizeError};
 pub use health::{BreakerState, Health, HealthStatus};
 pub use request::Request;
+pub use sessions::{Session, SessionSnapshot, UnknownSession};
 pub use settings::PoolSettings;
 pub use snapshot::{PoolSnapshot, WorkerSnapshot};
 pub use stream::CallStream;
 
 use shared::Shared;
+use tools::Tool;
 
 /// A pool of workers. Cheap to clone; the workers are killed when the last clone, request and stream are gone.
 ///
@@ -138,6 +148,36 @@ impl Pool {
     /// The commands the workers offer, as the youngest ready worker reported them.
     pub fn commands(&self) -> Arc<[Command]> {
         self.shared.commands()
+    }
+
+    /// Offers a host tool: an async function that code in the workers may call while it runs a call of this pool, in
+    /// Python by `context.call("lookup", id=7)`. One of the same name is replaced.
+    ///
+    /// `spec` is a name, or a [`ToolSpec`]. The arguments are read as `T`: by name as a map or struct, several by position
+    /// as a tuple or struct, a single one as itself as well. What the function answers with may be anything that
+    /// serialises; its error anything that displays, of which a [`ToolError`](crate::ToolError) or [`CallError`] arrives with code and advice.
+    ///
+    /// It runs on the task of whoever made the call: it has the deadline of that call, and is dropped with it. A
+    /// panic in it becomes an error in Python. Calls it makes are inside of that call: they take over its
+    /// deadline and trace context, and at most [`MAX_DEPTH`](crate::MAX_DEPTH) may be inside one another. Each of them needs
+    /// a free lane while the outer ones keep theirs.
+    ///
+    /// Applies to calls made from now on.
+    pub fn tool<T, U, E, F, R>(&self, spec: impl Into<ToolSpec>, function: F)
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: fmt::Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        self.shared.tools.add(Tool::new(spec.into(), function));
+    }
+
+    /// The tools calls of this pool may ask for, by name.
+    pub fn tools(&self) -> Vec<ToolSpec> {
+        let toolbox = self.shared.tools.get();
+        toolbox.map_or_else(Vec::new, |tools| tools.specs().cloned().collect())
     }
 
     /// What the pool is doing, taken under one lock: the numbers fit together.

@@ -1,24 +1,33 @@
 //! One call from the caller's side: options, waiting for a lane, running, trying again.
 
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
 use super::control::{CancelHandle, Controlled};
+use super::desk::{Desk, InputStream};
 use super::lease::Lease;
+use super::nesting::Scope;
 use super::retry::{Attempts, Next};
 use super::settings::FAR;
 use super::shared::Shared;
 use super::stream::CallStream;
-use crate::error::{CallError, Delivery, Rejection, Stage};
+use super::tools::{Tool, Toolbox};
+use crate::error::{CallError, Delivery, Rejection, Stage, ToolError};
 use crate::event::EventKind;
+use crate::exchange::{Exchange, MAX_DEPTH, ToolSpec};
 use crate::ids::{CallId, SessionId};
 use crate::sched::{Affinity, Arrival, Input, Priority, Refusal};
-use crate::value::{Args, Value, ValueError, from_value};
+use crate::value::{Args, Value, ValueError, from_value, to_value};
 use crate::worker::{Call, Reply};
 
 /// A call with options, made by [`Pool::request`](crate::Pool::request).
@@ -27,13 +36,17 @@ pub struct Request {
     shared: Arc<Shared>,
     command: Arc<str>,
     args: Result<Arc<Args>, ValueError>,
-    timeout: Duration,
+    timeout: Option<Duration>,
     queue_timeout: Duration,
-    idempotent: bool,
+    idempotent: Option<bool>,
     priority: Priority,
     session: Option<(SessionId, Affinity)>,
     traceparent: Option<Arc<str>>,
     control: Controlled,
+    /// What was around it when it was made.
+    scope: Scope,
+    tools: Arc<Toolbox>,
+    input: Option<Arc<InputStream>>,
 }
 
 /// How long one call may take.
@@ -43,33 +56,36 @@ struct Budget {
     asked: Instant,
     /// When all of it has to be over; fixed when it starts.
     deadline: Instant,
+    /// The time between.
+    allowed: Duration,
 }
 
 impl Request {
     pub(super) fn new(shared: Arc<Shared>, command: &str, args: Result<Args, ValueError>) -> Self {
         let command: Arc<str> = command.into();
-        let (timeout, queue_timeout) = (
-            shared.settings.request_timeout,
-            shared.settings.queue_timeout,
-        );
+        let queue_timeout = shared.settings.queue_timeout;
+        let scope = Scope::here();
         Self {
             shared,
             control: Controlled::new(Arc::clone(&command)),
             command,
             args: args.map(Arc::new),
-            timeout,
+            timeout: None,
             queue_timeout,
-            idempotent: false,
+            idempotent: None,
             priority: Priority::default(),
             session: None,
-            traceparent: None,
+            traceparent: scope.traceparent.clone(),
+            scope,
+            tools: Arc::default(),
+            input: None,
         }
     }
 
     /// How long the call may take in all: waiting, running, and trying again. Python sees the same deadline. The
-    /// default is the pool's `request_timeout`.
+    /// default is what the command says ([`Command::timeout`](crate::Command)), or else the pool's `request_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
     }
 
@@ -80,9 +96,10 @@ impl Request {
     }
 
     /// Declares that running the command twice does no harm: it is tried again if its worker dies, until it has killed
-    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls.
+    /// `poison_threshold` workers. All calls of a pool together may be tried again once for every five calls. The
+    /// default is what the command says ([`Command::idempotent`](crate::Command)).
     pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
+        self.idempotent = Some(idempotent);
         self
     }
 
@@ -92,12 +109,13 @@ impl Request {
         self
     }
 
-    /// Names the session the call belongs to; it prefers the session's worker.
+    /// Names the session the call belongs to, with the pool's `session_affinity`.
     pub fn session(self, session: impl Into<SessionId>) -> Self {
-        self.session_with(session, Affinity::Hint)
+        let affinity = self.shared.settings.session_affinity;
+        self.session_with(session, affinity)
     }
 
-    /// Names the session and says what to do when its worker is busy.
+    /// Names the session and says what to do when its worker is busy or gone.
     pub fn session_with(mut self, session: impl Into<SessionId>, affinity: Affinity) -> Self {
         self.session = Some((session.into(), affinity));
         self
@@ -106,6 +124,46 @@ impl Request {
     /// Passes a W3C trace context on to the worker.
     pub fn traceparent(mut self, traceparent: impl Into<Arc<str>>) -> Self {
         self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Offers a host tool for this call alone, as [`Pool::tool`](crate::Pool::tool) does for all. It comes before one of
+    /// the same name of the pool.
+    pub fn tool<T, U, E, F, R>(mut self, spec: impl Into<ToolSpec>, function: F) -> Self
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        Arc::make_mut(&mut self.tools).add(Tool::new(spec.into(), function));
+        self
+    }
+
+    /// Passes a stream as the keyword argument `name`: in Python an iterator, for coroutines an asynchronous one as well.
+    ///
+    /// Its items are taken as the command asks for them, at most 16 ahead; those never asked for are never polled. It is
+    /// polled on the task that waits for the call, and dropped with it. A call whose worker was lost after the call was
+    /// sent is not tried again. A later input takes the place of an earlier one.
+    pub fn input<S>(self, name: impl Into<String>, items: S) -> Self
+    where
+        S: Stream + Send + 'static,
+        S::Item: Serialize,
+    {
+        self.try_input(name, items.map(Ok::<_, Infallible>))
+    }
+
+    /// As [`input`](Self::input), for a stream that may fail: its error is raised in Python, as a `ToolError`, where the
+    /// next item would be. What the command was given before stays.
+    pub fn try_input<S, T, E>(mut self, name: impl Into<String>, items: S) -> Self
+    where
+        S: Stream<Item = Result<T, E>> + Send + 'static,
+        T: Serialize,
+        E: Display + 'static,
+    {
+        let items = items.map(|item| input_item(item.map_err(ToolError::from_error)));
+        self.input = Some(Arc::new(InputStream::new(name.into(), Box::pin(items))));
         self
     }
 
@@ -157,8 +215,8 @@ impl Request {
         match self.begin(budget).await {
             // The stream itself sees to a stop that comes from now on.
             Ok((reply, lease)) => {
-                let (control, timeout) = (self.control, self.timeout);
-                Ok(CallStream::new(reply, lease, control, deadline, timeout))
+                let (control, allowed) = (self.control, budget.allowed);
+                Ok(CallStream::new(reply, lease, control, deadline, allowed))
             }
             Err(error) => Err(match self.control.finish() {
                 Some(stop) => stop.error(stage(Some(&error))),
@@ -193,16 +251,26 @@ impl Request {
             Ok(Err(stop)) => Err(stop.error(Stage::Queue)),
             Err(_elapsed) => Err(CallError::TimedOut {
                 stage: Stage::Run,
-                after: self.timeout,
+                after: budget.allowed,
             }),
         }
     }
 
     fn budget(&self) -> Budget {
         let asked = Instant::now();
+        let said = || self.shared.defaults.timeout(&self.command);
+        let timeout = self.timeout.or_else(said);
+        let timeout = timeout.unwrap_or(self.shared.settings.request_timeout);
+        let own = asked + timeout.min(FAR);
+        // A tool has no more time than the call it works for.
+        let (deadline, allowed) = match self.scope.deadline {
+            Some(outer) if outer < own => (outer, outer.saturating_duration_since(asked)),
+            _ => (own, timeout),
+        };
         Budget {
             asked,
-            deadline: asked + self.timeout.min(FAR),
+            deadline,
+            allowed,
         }
     }
 
@@ -215,8 +283,17 @@ impl Request {
                 return Err(CallError::Encode { command, source });
             }
         };
+        if let Some(input) = &self.input {
+            input.check(&self.command, &args)?;
+        }
         if let Some(stop) = self.control.stopped() {
             return Err(stop.error(Stage::Queue));
+        }
+        if self.scope.depth > MAX_DEPTH {
+            return Err(CallError::Rejected {
+                pool: self.shared.name.clone(),
+                reason: Rejection::TooDeep { limit: MAX_DEPTH },
+            });
         }
         let id = self.shared.next_call();
         let patience = budget
@@ -227,6 +304,7 @@ impl Request {
             call: id,
             priority: self.priority,
             session: self.session.clone(),
+            only_on: None,
             give_up_at: patience.min(budget.deadline),
             deadline: budget.deadline,
         };
@@ -253,17 +331,41 @@ impl Request {
                 }
             }
         };
-        let lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let mut lease = answer.map_err(|why| self.refused(id, why, budget))?;
+        let session = self.session.as_ref().map(|(session, _)| session);
+        let session_call = session.and_then(|session| lease.session_call(session));
         let call = Call {
             id,
             command: Arc::clone(&self.command),
             args,
             deadline: Some(budget.deadline),
-            session: self.session.as_ref().map(|(session, _)| session.clone()),
+            session: session.cloned(),
+            session_call,
             traceparent: self.traceparent.clone(),
             stream,
+            depth: self.scope.depth,
+            exchange: self.exchange(budget),
         };
         Ok((lease, call))
+    }
+
+    /// Whom the call may ask, if there is anything to ask for.
+    fn exchange(&self, budget: Budget) -> Option<Arc<dyn Exchange>> {
+        let shared = self.shared.tools.get();
+        if shared.is_none() && self.tools.is_empty() && self.input.is_none() {
+            return None;
+        }
+        let scope = Scope {
+            depth: self.scope.depth + 1,
+            deadline: Some(budget.deadline),
+            traceparent: self.traceparent.clone(),
+        };
+        Some(Arc::new(Desk {
+            shared,
+            own: Arc::clone(&self.tools),
+            input: self.input.clone(),
+            scope,
+        }))
     }
 
     fn refused(&self, call: CallId, why: Refusal, budget: Budget) -> CallError {
@@ -294,7 +396,10 @@ impl Request {
             return Err(attempts.honest(error));
         };
         let most = self.shared.settings.poison_threshold;
-        match attempts.lost(report, self.idempotent, most) {
+        let said = || self.shared.defaults.is_idempotent(&self.command);
+        // The items a lost worker took are gone.
+        let idempotent = self.input.is_none() && self.idempotent.unwrap_or_else(said);
+        match attempts.lost(report, idempotent, most) {
             Next::Again => Ok(()),
             Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
             Next::Paid | Next::Fail => Err(attempts.honest(error)),
@@ -320,6 +425,14 @@ fn stage(error: Option<&CallError>) -> Stage {
     } else {
         Stage::Run
     }
+}
+
+/// An item of an input as a value.
+fn input_item<T: Serialize>(item: Result<T, ToolError>) -> Result<Value, ToolError> {
+    to_value(&item?).map_err(|problem| {
+        let message = format!("an item of the input cannot be sent: {problem}");
+        ToolError::new(message).with_code("input.unserialisable")
+    })
 }
 
 /// Turns a value into what the caller asked for.

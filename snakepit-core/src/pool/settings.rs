@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::limits::{CancelGrace, Limits};
+use crate::sched::Affinity;
 
 /// What is too long for the clock is as good as for ever: a hundred years.
 pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -52,7 +53,18 @@ pub struct PoolSettings {
     /// least one.
     pub max_concurrent_recycles: Option<usize>,
     /// How long a worker due for replacement goes on serving the sessions bound to it by force, `session_drain`.
+    ///
+    /// Sessions that their adapter saves are not waited for: they go on elsewhere.
     pub session_drain: Duration,
+    /// What the calls of a session do when its worker is busy or gone, unless they say otherwise, `session_affinity`.
+    pub session_affinity: Affinity,
+    /// How long a session lives that nobody uses, `session_ttl`.
+    pub session_ttl: Duration,
+    /// How many sessions there may be, `max_sessions`; a call that would begin another is rejected. At least 1.
+    pub max_sessions: usize,
+    /// Bytes that may be kept for a session so that it can go on on another worker, `session_state_limit`. A session
+    /// that leaves more is not kept.
+    pub session_state_limit: u64,
     /// How many workers may die of themselves within `restart_window`, while that is more than half of the calls
     /// finished in that time, before the pool takes a break, `restart_budget`. `None`: 20, and three for each worker.
     pub restart_budget: Option<u32>,
@@ -84,6 +96,11 @@ impl Default for PoolSettings {
             stop_grace: Duration::from_secs(5),
             max_concurrent_recycles: None,
             session_drain: Duration::from_secs(30),
+            session_affinity: Affinity::Hint,
+            // Long enough for a person's pause, short enough to forget.
+            session_ttl: Duration::from_secs(30 * 60),
+            max_sessions: 100_000,
+            session_state_limit: 1 << 20,
             restart_budget: None,
             restart_window: Duration::from_secs(10),
             poison_threshold: 2,
@@ -107,6 +124,7 @@ impl PoolSettings {
             &mut self.quarantine_grace,
             &mut self.stop_grace,
             &mut self.session_drain,
+            &mut self.session_ttl,
             &mut self.restart_window,
         ];
         for time in times.into_iter().chain(self.slow_call_after.as_mut()) {

@@ -9,8 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::control::Control;
+use super::defaults::Defaults;
+use super::departed::Departed;
 use super::drain::Tolls;
 use super::effects::Effect;
+use super::farewells::Farewells;
 use super::foreign::abort;
 use super::guard::Guard;
 use super::health::Vitals;
@@ -18,6 +21,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
+use super::tools::Tools;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
@@ -64,6 +68,10 @@ pub(super) struct State {
     pub(super) failing: Rounds,
     /// How the last worker that was lost ended.
     pub(super) last_exit: Option<Arc<ExitReport>>,
+    /// Why the last workers that left did.
+    pub(super) departed: Departed,
+    /// What workers have yet to be told of sessions that ended.
+    pub(super) farewells: Farewells,
     /// Ready workers that should have given a sign and have not.
     pub(super) silent: usize,
     /// One for each policy, and one for notices.
@@ -86,7 +94,9 @@ pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
+    pub(super) tools: Tools,
     pub(super) runtime: Handle,
+    pub(super) defaults: Defaults,
     pub(super) state: Mutex<State>,
     /// Wakes the maintenance task when the next tick comes earlier than it thinks.
     pub(super) alarm: Arc<Notify>,
@@ -119,6 +129,8 @@ impl Shared {
             failures: 0,
             failing: Rounds::default(),
             last_exit: None,
+            departed: Departed::default(),
+            farewells: Farewells::default(),
             silent: 0,
             guards: policies.guards(),
             stopped: Vec::new(),
@@ -133,7 +145,9 @@ impl Shared {
             settings,
             profile,
             policies,
+            tools: Tools::default(),
             runtime,
+            defaults: Defaults::new(),
             state: Mutex::new(state),
             alarm: Arc::new(Notify::new()),
             changed: watch::channel(()).0,
@@ -285,7 +299,12 @@ impl Shared {
     /// Turns one action of the scheduler into its effect, and notes the event that goes with it.
     fn prepare(self: &Arc<Self>, state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         let event = match action {
-            Action::Grant { call, worker, lane } => {
+            Action::Grant {
+                call,
+                worker,
+                lane,
+                visit,
+            } => {
                 let Some(member) = state.member(worker) else {
                     debug_assert!(false, "granted a lane of worker {worker}, no member");
                     return;
@@ -293,7 +312,7 @@ impl Shared {
                 if state.calls.get(&call).is_some_and(|call| call.grant()) {
                     state.retries.earn();
                 }
-                let lease = Lease::new(Arc::clone(self), member, lane, call);
+                let lease = Lease::new(Arc::clone(self), member, lane, call, visit);
                 return effects.push(answer(state, call, Ok(lease)));
             }
             Action::Reject { call, why } => {
@@ -330,10 +349,12 @@ impl Shared {
                 EventKind::WorkerLaunching { worker }
             }
             Action::Stop(worker, reason) => {
+                state.departed.add(worker, reason.describe());
                 effects.extend(state.member(worker).map(Effect::Stop));
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Abort(worker, reason) => {
+                state.departed.add(worker, reason.describe());
                 if let Some(member) = state.member(worker) {
                     effects.push(Effect::Kill(member, reason.clone()));
                 } else if let Some(launch) = state.tasks.get_mut(&worker).and_then(Option::take) {
@@ -342,9 +363,35 @@ impl Shared {
                 EventKind::WorkerStopping { worker, reason }
             }
             Action::Breaker(state) => EventKind::Breaker { state },
-            Action::Draining(worker, reason) => EventKind::WorkerDraining { worker, reason },
+            Action::Draining(worker, reason) => {
+                state.departed.add(worker, reason.describe());
+                EventKind::WorkerDraining { worker, reason }
+            }
             Action::Due(worker, reason) => EventKind::WorkerDue { worker, reason },
-            Action::Quarantined { worker, call } => EventKind::WorkerQuarantined { worker, call },
+            Action::Quarantined { worker, call } => {
+                state.departed.add(worker, RetireReason::Stuck.describe());
+                EventKind::WorkerQuarantined { worker, call }
+            }
+            Action::SessionOpened { session, worker } => {
+                EventKind::SessionOpened { session, worker }
+            }
+            Action::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            } => EventKind::SessionMoved {
+                session,
+                from,
+                to,
+                with_state,
+            },
+            Action::SessionEnded(ended, reason) => {
+                let tasks = state.bid_farewell(&ended).into_iter();
+                effects.extend(tasks.map(Effect::Farewell));
+                let session = ended.session;
+                EventKind::SessionClosed { session, reason }
+            }
             Action::Resized { from, to } => EventKind::Resized { from, to },
         };
         self.note(state, effects, || event);
@@ -391,6 +438,7 @@ impl State {
         let status = self.sched.worker(worker);
         if status.is_some_and(|status| status.state != WorkerState::Stopping) {
             self.last_exit = Some(Arc::clone(report));
+            self.departed.add(worker, report.cause());
         }
     }
 }

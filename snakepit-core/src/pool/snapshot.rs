@@ -33,6 +33,10 @@ pub struct PoolSnapshot {
     pub running: usize,
     /// Calls waiting for a lane.
     pub queued: usize,
+    /// Sessions there are.
+    pub sessions: usize,
+    /// Bytes kept for all of them, so that they can go on on another worker.
+    pub session_bytes: u64,
     /// Whether launching workers goes on after deaths.
     pub breaker: BreakerState,
     /// The workers, oldest first.
@@ -117,6 +121,7 @@ impl Shared {
         });
         let workers = workers.collect();
         let (min, max) = state.sched.bounds();
+        let (sessions, session_bytes) = state.sched.session_count();
         PoolSnapshot {
             pool: self.name.clone(),
             profile,
@@ -127,6 +132,8 @@ impl Shared {
             lanes,
             running: state.sched.running(),
             queued: state.sched.queued(),
+            sessions,
+            session_bytes,
             breaker: state.sched.breaker(),
             workers,
             notices: state.notices.clone(),

@@ -155,6 +155,7 @@ fn lease(shared: &Arc<Shared>) -> Lease {
         call,
         priority: Priority::Normal,
         session: None,
+        only_on: None,
         give_up_at: deadline,
         deadline,
     };

@@ -13,6 +13,7 @@ impl Scheduler {
             call,
             priority,
             session,
+            only_on,
             give_up_at,
             deadline,
         } = arrival;
@@ -26,21 +27,26 @@ impl Scheduler {
             out.push(Action::Reject { call, why });
             return;
         }
-        let bound = session
-            .as_ref()
-            .and_then(|(session, affinity)| Some((self.bound_to(session, now)?, *affinity)));
+        let bound = match self.bound_to(session.as_ref(), only_on, now, out) {
+            Ok(bound) => bound,
+            Err(why) => {
+                out.push(Action::Reject { call, why });
+                return;
+            }
+        };
+        let affinity = session.as_ref().map(|(_, affinity)| *affinity);
         let choice = match bound {
-            Some((worker, _)) if self.workers.is_open(worker) => Some(worker),
-            Some((_, Affinity::StrictFailFast)) => {
+            Some(worker) if self.workers.is_open(worker) => Some(worker),
+            Some(_) if affinity == Some(Affinity::StrictFailFast) => {
                 out.push(Action::Reject {
                     call,
                     why: Refusal::SessionBusy,
                 });
                 return;
             }
-            Some((_, Affinity::StrictQueue)) => None,
+            Some(_) if affinity != Some(Affinity::Hint) => None,
             None if session.is_some() => self.workers.best_open_to_stay(),
-            Some((_, Affinity::Hint)) | None => self.workers.best_open(),
+            Some(_) | None => self.workers.best_open(),
         };
         if let Some(worker) = choice {
             self.grant(call, session.as_ref(), worker, now, out);
@@ -49,20 +55,19 @@ impl Scheduler {
                 call,
                 why: self.timeout_refusal(),
             });
-        } else if self.queue.len() >= self.settings.queue_size {
+        } else if self.queue.len() >= self.settings.queue_size && only_on.is_none() {
             out.push(Action::Reject {
                 call,
                 why: Refusal::QueueFull,
             });
         } else {
-            let pinned_to = bound
-                .filter(|(_, affinity)| *affinity == Affinity::StrictQueue)
-                .map(|(worker, _)| worker);
+            let pinned_to = bound.filter(|_| affinity != Some(Affinity::Hint));
             self.queue.push(
                 call,
                 Waiting {
                     priority,
                     session,
+                    only_on,
                     since: now,
                     give_up_at,
                 },
@@ -74,11 +79,20 @@ impl Scheduler {
         }
     }
 
-    /// The serving worker the session is bound to.
-    fn bound_to(&self, session: &SessionId, now: Instant) -> Option<WorkerId> {
-        self.sessions
-            .worker(session, now)
-            .filter(|worker| self.workers.is_serving(*worker))
+    /// The serving worker a call has to run on, or should; or why there can be no such call.
+    fn bound_to(
+        &mut self,
+        session: Option<&(SessionId, Affinity)>,
+        only_on: Option<WorkerId>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) -> Result<Option<WorkerId>, Refusal> {
+        match (only_on, session) {
+            (Some(worker), _) if !self.workers.is_serving(worker) => Err(Refusal::WorkerGone),
+            (Some(worker), _) => Ok(Some(worker)),
+            (None, Some((session, affinity))) => self.seek(session, *affinity, now, out),
+            (None, None) => Ok(None),
+        }
     }
 
     fn grant(
@@ -93,30 +107,26 @@ impl Scheduler {
             debug_assert!(false, "granted a lane of worker {worker}, which has none");
             return;
         };
-        if let Some((session, affinity)) = session {
-            // A hint that found its worker busy keeps pointing there: the next call may find it free.
-            let keep = *affinity == Affinity::Hint && self.bound_to(session, now).is_some();
-            let home = if keep {
-                self.bound_to(session, now).unwrap_or(worker)
-            } else {
-                worker
-            };
-            self.sessions.pin(session, home, now);
-            if *affinity != Affinity::Hint {
-                self.workers.insist(worker, now);
-            }
-        }
+        let visit = session.map(|session| self.enter(session, worker, now, out));
         self.slow.started(now);
         self.running.insert(
             call,
             Running {
                 worker,
                 lane,
+                session: session
+                    .zip(visit.as_ref())
+                    .map(|((session, _), visit)| (session.clone(), visit.number)),
                 since: now,
                 hold: Hold::Working,
             },
         );
-        out.push(Action::Grant { call, worker, lane });
+        out.push(Action::Grant {
+            call,
+            worker,
+            lane,
+            visit,
+        });
     }
 
     /// A call is over, which speaks for its worker.
@@ -148,6 +158,9 @@ impl Scheduler {
         let worker = running.worker;
         if running.hold == Hold::Stuck {
             self.workers.remove_stuck(worker);
+        }
+        if let Some((session, number)) = &running.session {
+            self.sessions.leave(session, *number, true, now);
         }
         self.workers.free_lane(worker, running.lane, now);
         match self.workers.state(worker) {
@@ -187,14 +200,16 @@ impl Scheduler {
                 });
                 continue;
             }
-            // The session may have been bound to another worker while its call waited.
-            let home = match &waiting.session {
-                Some((session, Affinity::StrictQueue | Affinity::StrictFailFast)) => {
-                    self.bound_to(session, now)
+            // What it waited for may be gone. Its session may have been bound to another worker meanwhile.
+            let bound = self.bound_to(waiting.session.as_ref(), waiting.only_on, now, out);
+            let is_hint = matches!(&waiting.session, Some((_, Affinity::Hint)));
+            let home = match bound {
+                Ok(home) => home.filter(|_| !is_hint).unwrap_or(worker),
+                Err(why) => {
+                    out.push(Action::Reject { call, why });
+                    continue;
                 }
-                _ => None,
             };
-            let home = home.unwrap_or(worker);
             if self.workers.is_open(home) {
                 self.grant(call, waiting.session.as_ref(), home, now, out);
             } else if let Some((_, Affinity::StrictFailFast)) = waiting.session {

@@ -25,7 +25,6 @@ impl SchedulerDriver {
                 queue_size: queued + 1,
                 ..PoolSettings::default()
             },
-            session_ttl: Duration::from_secs(60),
             seed: 1,
         };
         let mut driver = Self {
@@ -65,6 +64,7 @@ impl SchedulerDriver {
             call,
             priority: Priority::Normal,
             session,
+            only_on: None,
             give_up_at,
             deadline: give_up_at,
         }));

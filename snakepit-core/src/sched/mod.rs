@@ -7,6 +7,7 @@
 //! to two calls.
 
 mod backoff;
+mod belong;
 mod breaker;
 mod calls;
 #[cfg(feature = "test-util")]
@@ -28,7 +29,9 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::event::RetireReason;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{RetireReason, SessionEnd};
 use crate::ids::{CallId, LaneId, NumberMap, SessionId, WorkerId};
 use crate::pool::{BreakerState, PoolSettings};
 use crate::worker::Quiesced;
@@ -44,6 +47,7 @@ use workers::Workers;
 #[cfg(feature = "test-util")]
 pub use driver::SchedulerDriver;
 pub(crate) use rounds::Rounds;
+pub(crate) use sessions::{Ended, Kept, Visit};
 pub(crate) use state::WorkerState;
 pub(crate) use workers::WorkerStatus;
 
@@ -59,15 +63,21 @@ pub enum Priority {
     High,
 }
 
-/// What a call with a session does when the worker of that session is busy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// What a call with a session does when the worker of that session is busy, or gone.
+///
+/// The strict ones promise that the session's calls meet one worker. When that is gone, a session whose adapter saves it
+/// goes on elsewhere; any other is lost, which one call is told ([`Rejection::SessionLost`]), and then begins anew.
+///
+/// [`Rejection::SessionLost`]: crate::error::Rejection::SessionLost
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Affinity {
     /// Takes any free worker: the session's worker is only preferred.
     #[default]
     Hint,
-    /// Waits for the session's worker. When that worker is gone, the session moves to another.
+    /// Waits for the session's worker.
     StrictQueue,
-    /// Is rejected at once.
+    /// Is rejected at once while the session's worker is busy.
     StrictFailFast,
 }
 
@@ -77,6 +87,8 @@ pub(crate) struct Arrival {
     pub(crate) call: CallId,
     pub(crate) priority: Priority,
     pub(crate) session: Option<(SessionId, Affinity)>,
+    /// For this worker and no other; the pool's own, which no limit of the queue keeps out.
+    pub(crate) only_on: Option<WorkerId>,
     /// When to stop waiting: the earlier of queue timeout and deadline. Never to wait is no reason not to take a free
     /// lane.
     pub(crate) give_up_at: Instant,
@@ -119,6 +131,8 @@ pub(crate) enum Input {
     Reload,
     /// The pool should have as many workers as it needs between these bounds.
     Resize { min: usize, max: usize },
+    /// A session is not needed any more.
+    CloseSession(SessionId),
     /// Take nothing new, finish the rest.
     Drain,
     /// Take nothing, finish nothing.
@@ -133,6 +147,8 @@ pub(crate) enum Action {
         call: CallId,
         worker: WorkerId,
         lane: LaneId,
+        /// For a call of a session.
+        visit: Option<Visit>,
     },
     /// Tell the caller.
     Reject { call: CallId, why: Refusal },
@@ -150,6 +166,20 @@ pub(crate) enum Action {
     Quarantined { worker: WorkerId, call: CallId },
     /// The number of workers wanted changed (for events).
     Resized { from: usize, to: usize },
+    /// A session began (for events).
+    SessionOpened {
+        session: SessionId,
+        worker: WorkerId,
+    },
+    /// A session is bound to another worker (for events).
+    SessionMoved {
+        session: SessionId,
+        from: WorkerId,
+        to: WorkerId,
+        with_state: bool,
+    },
+    /// A session is no more: tell the workers that have seen it.
+    SessionEnded(Ended, SessionEnd),
     /// The breaker changed (for events).
     Breaker(BreakerState),
     /// A call runs for longer than it should: tell where it is. Once for each call.
@@ -173,6 +203,12 @@ pub(crate) enum Refusal {
     QueueFull,
     QueueTimeout,
     SessionBusy,
+    /// The worker the session was bound to.
+    SessionLost(WorkerId),
+    /// How many there are.
+    TooManySessions(usize),
+    /// The one worker that the pool's own call was for.
+    WorkerGone,
     Draining,
     Closed,
     Unavailable,
@@ -184,8 +220,6 @@ pub(crate) enum Refusal {
 pub(crate) struct SchedulerConfig {
     /// What the pool is run by.
     pub(crate) settings: PoolSettings,
-    /// How long an unused session keeps its worker.
-    pub(crate) session_ttl: Duration,
     /// Feeds the jitter of launch delays, so that pools that failed together do not retry together.
     pub(crate) seed: u64,
 }
@@ -214,6 +248,8 @@ enum Hold {
 struct Running {
     worker: WorkerId,
     lane: LaneId,
+    /// The session it is a call of, and that session's number.
+    session: Option<(SessionId, u64)>,
     since: Instant,
     hold: Hold,
 }
@@ -247,7 +283,7 @@ impl Scheduler {
             queue: Queue::default(),
             running: NumberMap::default(),
             workers: Workers::default(),
-            sessions: Sessions::new(config.session_ttl),
+            sessions: Sessions::new(&settings),
             scale: Scale::new(&settings),
             slow: Slow::new(settings.slow_call_after),
             backoff: Backoff::new(config.seed),
@@ -266,6 +302,7 @@ impl Scheduler {
             self.wake,
             self.slow.look_at(),
             self.scale_at,
+            self.sessions.next_end(),
         ];
         times.into_iter().flatten().min()
     }

@@ -16,6 +16,8 @@ const LEVELS: usize = 3;
 pub(super) struct Waiting {
     pub(super) priority: Priority,
     pub(super) session: Option<(SessionId, Affinity)>,
+    /// The one worker it is for.
+    pub(super) only_on: Option<WorkerId>,
     pub(super) since: Instant,
     pub(super) give_up_at: Instant,
 }

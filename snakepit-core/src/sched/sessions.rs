@@ -1,86 +1,384 @@
-//! Which worker a session is bound to; knows no queue and no lane.
+//! The sessions there are: where each is at home, what it left to be handed over, when it ends. Knows no queue and no lane.
+//!
+//! A call costs one look and one note in a hash table. When sessions end is kept beside, in order of time, and looked at
+//! only then: one that was used meanwhile is given a later time, so that no use has to find its place in that order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::ids::{SessionId, WorkerId};
+use crate::pool::PoolSettings;
+use crate::session::Left;
 
-#[derive(Debug)]
-struct Pin {
-    worker: WorkerId,
-    expires: Instant,
-}
+/// Sessions whose time is looked at in one go, so that nobody waits long for the lock.
+const AT_ONCE: usize = 256;
 
-/// Bindings of sessions to workers, forgotten when unused for a while.
+/// How much later than it may a session is ended, at most: ending many together costs one wake-up.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// The table.
 #[derive(Debug)]
 pub(super) struct Sessions {
     ttl: Duration,
-    pins: HashMap<SessionId, Pin>,
-    sweep_at: Option<Instant>,
+    most: usize,
+    state_limit: u64,
+    table: HashMap<SessionId, Entry>,
+    /// When each is to be looked at, at the latest.
+    ends: BTreeMap<(Instant, u64), SessionId>,
+    next: u64,
+    saved_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// The worker it is bound to.
+    home: WorkerId,
+    /// Other workers that have seen it.
+    others: Vec<WorkerId>,
+    opened: Instant,
+    used: Instant,
+    /// Its time in `ends`.
+    look_at: Instant,
+    calls: u64,
+    running: u32,
+    /// Whether a call of it has ended with its worker alive.
+    answered: bool,
+    saved: Option<Saved>,
+    /// Goes up whenever another worker than before leaves something.
+    edition: u64,
+    /// Whether what it last left was over the limit.
+    too_large: bool,
+}
+
+#[derive(Debug)]
+struct Saved {
+    worker: WorkerId,
+    version: u64,
+    state: Bytes,
+}
+
+/// What became of a session's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is no such session.
+    Unknown,
+    /// There is one whose time is over.
+    Expired,
+    /// There is one.
+    Open {
+        /// The worker it is bound to, which may be gone.
+        home: WorkerId,
+        /// Whether it can go on elsewhere without anybody missing anything.
+        movable: bool,
+    },
+}
+
+/// What a call of a session takes along to its worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Visit {
+    /// The session's number: another one for each session of that name.
+    pub(crate) number: u64,
+    /// What the session left on another worker.
+    pub(crate) left: Option<Left>,
+}
+
+/// What a call did to its session.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) visit: Visit,
+    /// Whether it is the first.
+    pub(super) opened: bool,
+    /// Where the session was bound to before.
+    pub(super) moved_from: Option<WorkerId>,
+    /// Whether the session is saved with each answer, so that it need not insist on its worker.
+    pub(super) is_saved: bool,
+}
+
+/// A session that is no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) session: SessionId,
+    pub(crate) number: u64,
+    /// The workers that have seen it, the one that knows most of it first.
+    pub(crate) workers: Vec<WorkerId>,
+}
+
+/// What became of a state that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is kept, or nobody needs it any more.
+    Well,
+    /// It is over the limit, in bytes. Said once, until one fits.
+    TooLarge(u64),
+}
+
+/// A session as an owner of the pool sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionStatus {
+    pub(crate) session: SessionId,
+    pub(crate) worker: WorkerId,
+    pub(crate) opened: Instant,
+    pub(crate) used: Instant,
+    pub(crate) calls: u64,
+    pub(crate) saved: usize,
 }
 
 impl Sessions {
-    pub(super) fn new(ttl: Duration) -> Self {
+    pub(super) fn new(settings: &PoolSettings) -> Self {
         Self {
-            ttl,
-            pins: HashMap::new(),
-            sweep_at: None,
+            ttl: settings.session_ttl,
+            most: settings.max_sessions,
+            state_limit: settings.session_state_limit,
+            table: HashMap::new(),
+            ends: BTreeMap::new(),
+            next: 1,
+            saved_bytes: 0,
         }
     }
 
-    /// How long an unused session is remembered.
+    /// How long an unused session lives.
     pub(super) fn ttl(&self) -> Duration {
         self.ttl
     }
 
-    /// The worker of the session, if it has one that has not expired. The worker may be gone: worker ids are never
-    /// used twice, so the caller only has to look it up.
-    pub(super) fn worker(&self, session: &SessionId, now: Instant) -> Option<WorkerId> {
-        self.pins
-            .get(session)
-            .filter(|pin| pin.expires > now)
-            .map(|pin| pin.worker)
+    /// How many there are, those included whose end was not noticed yet.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 
-    /// Binds the session, or keeps its binding alive. Sweeping here, at most once per time-to-live, bounds the table
-    /// by the sessions used within two of them.
-    pub(super) fn pin(&mut self, session: &SessionId, worker: WorkerId, now: Instant) {
-        if self.sweep_at.is_none_or(|at| at <= now) {
-            self.pins.retain(|_, pin| pin.expires > now);
-            self.sweep_at = Some(now + self.ttl);
+    /// Whether there may be no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.table.len() >= self.most
+    }
+
+    /// Bytes kept for all of them.
+    pub(super) fn saved_bytes(&self) -> u64 {
+        self.saved_bytes
+    }
+
+    /// What is known under this name.
+    pub(super) fn look(&self, session: &SessionId, now: Instant) -> Standing {
+        match self.table.get(session) {
+            None => Standing::Unknown,
+            Some(entry) if entry.is_over(self.ttl, now) => Standing::Expired,
+            Some(entry) => Standing::Open {
+                home: entry.home,
+                movable: entry.saved.is_some() || !entry.answered,
+            },
         }
-        let pin = Pin {
-            worker,
-            expires: now + self.ttl,
+    }
+
+    /// Notes a call that begins on `worker`, opening the session if need be. `stays` says whether the session keeps the
+    /// home it has.
+    pub(super) fn enter(
+        &mut self,
+        session: &SessionId,
+        worker: WorkerId,
+        now: Instant,
+        stays: impl FnOnce(WorkerId) -> bool,
+    ) -> Noted {
+        let Some(entry) = self.table.get_mut(session) else {
+            return self.open(session, worker, now);
         };
-        match self.pins.get_mut(session) {
-            Some(old) => *old = pin,
-            None => {
-                self.pins.insert(session.clone(), pin);
+        entry.used = now;
+        entry.calls += 1;
+        entry.running += 1;
+        let mut moved_from = None;
+        if entry.home != worker {
+            let home = entry.home;
+            if stays(home) {
+                entry.seen_by(worker);
+            } else {
+                entry.home = worker;
+                entry.others.retain(|other| *other != worker);
+                entry.seen_by(home);
+                moved_from = Some(home);
             }
+        }
+        let left = entry
+            .saved
+            .as_ref()
+            .filter(|saved| saved.worker != worker && !saved.state.is_empty());
+        Noted {
+            visit: Visit {
+                number: entry.number,
+                left: left.map(|saved| Left {
+                    edition: entry.edition,
+                    state: saved.state.clone(),
+                }),
+            },
+            opened: false,
+            moved_from,
+            is_saved: entry.saved.is_some(),
+        }
+    }
+
+    fn open(&mut self, session: &SessionId, worker: WorkerId, now: Instant) -> Noted {
+        let number = self.next;
+        self.next += 1;
+        let look_at = now + self.ttl;
+        self.ends.insert((look_at, number), session.clone());
+        let entry = Entry {
+            number,
+            home: worker,
+            others: Vec::new(),
+            opened: now,
+            used: now,
+            look_at,
+            calls: 1,
+            running: 1,
+            answered: false,
+            saved: None,
+            edition: 0,
+            too_large: false,
+        };
+        self.table.insert(session.clone(), entry);
+        Noted {
+            visit: Visit { number, left: None },
+            opened: true,
+            moved_from: None,
+            is_saved: false,
+        }
+    }
+
+    /// Notes that a call is over; `answered` unless its worker is gone.
+    pub(super) fn leave(&mut self, session: &SessionId, number: u64, answered: bool, now: Instant) {
+        let entry = self.table.get_mut(session);
+        if let Some(entry) = entry.filter(|entry| entry.number == number) {
+            entry.running -= 1;
+            entry.used = now;
+            entry.answered |= answered;
+        }
+    }
+
+    /// Keeps what a session left on a worker, instead of what it left before. Nothing at all says that nothing can be
+    /// handed over, and nothing need be.
+    pub(super) fn save(
+        &mut self,
+        session: &SessionId,
+        number: u64,
+        worker: WorkerId,
+        version: u64,
+        state: Bytes,
+    ) -> Kept {
+        let entry = self.table.get_mut(session);
+        let Some(entry) = entry.filter(|entry| entry.number == number) else {
+            return Kept::Well;
+        };
+        // Two lanes of one worker may be read in either order.
+        let is_late = |saved: &Saved| saved.worker == worker && saved.version > version;
+        if entry.saved.as_ref().is_some_and(is_late) {
+            return Kept::Well;
+        }
+        let old = entry.saved.take();
+        let is_next = old.as_ref().is_none_or(|old| old.worker != worker);
+        entry.edition += u64::from(is_next);
+        self.saved_bytes -= old.map_or(0, |old| old.state.len() as u64);
+        if state.len() as u64 > self.state_limit {
+            let first = !std::mem::replace(&mut entry.too_large, true);
+            return if first {
+                Kept::TooLarge(self.state_limit)
+            } else {
+                Kept::Well
+            };
+        }
+        entry.too_large = false;
+        self.saved_bytes += state.len() as u64;
+        entry.saved = Some(Saved {
+            worker,
+            version,
+            state,
+        });
+        Kept::Well
+    }
+
+    /// Ends a session, whatever it does.
+    pub(super) fn end(&mut self, session: &SessionId) -> Option<Ended> {
+        let (session, entry) = self.table.remove_entry(session)?;
+        self.ends.remove(&(entry.look_at, entry.number));
+        Some(self.ended(session, entry))
+    }
+
+    /// Forgets all of them: there is nobody to be told.
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+        self.ends.clear();
+        self.saved_bytes = 0;
+    }
+
+    /// Ends sessions whose time is over, not too many in one go.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for _ in 0..AT_ONCE {
+            let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= now) else {
+                break;
+            };
+            let ((_, number), session) = first.remove_entry();
+            let Some(entry) = self.table.get_mut(&session) else {
+                continue;
+            };
+            if entry.is_over(self.ttl, now) {
+                ended.extend(self.end(&session));
+            } else {
+                let used = if entry.running > 0 { now } else { entry.used };
+                entry.look_at = used + self.ttl;
+                self.ends.insert((entry.look_at, number), session);
+            }
+        }
+        ended
+    }
+
+    /// When to [`expire`](Self::expire) next.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let (at, _) = self.ends.keys().next()?;
+        Some(*at + SLACK.min(self.ttl / 16))
+    }
+
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = SessionStatus> + '_ {
+        self.table.iter().map(|(session, entry)| SessionStatus {
+            session: session.clone(),
+            worker: entry.home,
+            opened: entry.opened,
+            used: entry.used,
+            calls: entry.calls,
+            saved: entry.saved.as_ref().map_or(0, |saved| saved.state.len()),
+        })
+    }
+
+    fn ended(&mut self, session: SessionId, entry: Entry) -> Ended {
+        let saved = entry.saved;
+        self.saved_bytes -= saved.as_ref().map_or(0, |saved| saved.state.len() as u64);
+        let best = saved.map_or(entry.home, |saved| saved.worker);
+        let mut workers = vec![best];
+        let rest = std::iter::once(entry.home).chain(entry.others);
+        workers.extend(rest.filter(|worker| *worker != best));
+        Ended {
+            session,
+            number: entry.number,
+            workers,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Entry {
+    /// Whether nobody used it for so long. A call that runs is a use.
+    fn is_over(&self, ttl: Duration, now: Instant) -> bool {
+        self.running == 0 && self.used + ttl <= now
+    }
 
-    #[test]
-    fn unused_sessions_are_forgotten() {
-        let start = Instant::now();
-        let ttl = Duration::from_secs(10);
-        let mut sessions = Sessions::new(ttl);
-        for number in 0..100 {
-            sessions.pin(
-                &SessionId::new(format!("s{number}")),
-                WorkerId::new(1),
-                start,
-            );
+    fn seen_by(&mut self, worker: WorkerId) {
+        /// Workers a session is remembered by. A pool that replaces workers all day must not make lists grow; whoever
+        /// is forgotten here is an old one, and most likely gone.
+        const MOST: usize = 16;
+        if !self.others.contains(&worker) {
+            if self.others.len() == MOST {
+                self.others.remove(0);
+            }
+            self.others.push(worker);
         }
-        assert_eq!(sessions.worker(&"s1".into(), start), Some(WorkerId::new(1)));
-        assert_eq!(sessions.worker(&"s1".into(), start + ttl), None);
-        sessions.pin(&"new".into(), WorkerId::new(2), start + ttl);
-        assert_eq!(sessions.pins.len(), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::backoff::Failed;
 use super::{Action, Input, Phase, Refusal, Scheduler, Slow, WorkerState, WorkerStatus};
-use crate::event::RetireReason;
+use crate::event::{RetireReason, SessionEnd};
 use crate::ids::WorkerId;
 use crate::worker::Quiesced;
 
@@ -32,6 +32,7 @@ impl Scheduler {
             Input::Release(worker) => self.release(worker, now, out),
             Input::Reload => self.reload(now, out),
             Input::Resize { min, max } => self.resize(min, max, now, out),
+            Input::CloseSession(session) => self.end_session(&session, SessionEnd::Closed, out),
             Input::Drain => {
                 if self.phase == Phase::Open {
                     self.phase = Phase::Draining;
@@ -49,6 +50,7 @@ impl Scheduler {
             });
         }
         self.slow.scan(&mut self.running, now, out);
+        self.expire_sessions(now, out);
         self.settle(now, out);
     }
 
@@ -86,7 +88,14 @@ impl Scheduler {
         let Some(status) = self.workers.remove(worker) else {
             return;
         };
-        self.running.retain(|_, running| running.worker != worker);
+        let sessions = &mut self.sessions;
+        self.running.retain(|_, running| {
+            let stays = running.worker != worker;
+            if let Some((session, number)) = running.session.as_ref().filter(|_| !stays) {
+                sessions.leave(session, *number, false, now);
+            }
+            stays
+        });
         self.queue.unbind(worker);
         let opened = match status.state {
             WorkerState::Launching => {
@@ -216,6 +225,7 @@ impl Scheduler {
         self.wake = None;
         self.scale_at = None;
         self.slow = Slow::new(None);
+        self.sessions.clear();
         let calls = self.queue.clear();
         out.extend(calls.into_iter().map(|call| Action::Reject {
             call,

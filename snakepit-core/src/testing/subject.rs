@@ -7,12 +7,17 @@ use crate::worker::WorkerProfile;
 
 /// A profile under test by [`conformance!`](crate::conformance).
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing a profile can do or not"
+)]
 pub struct Subject {
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) left_over: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
     pub(super) json_only: bool,
     pub(super) streams: bool,
     pub(super) sessions: bool,
+    pub(super) tools: bool,
     pub(super) missing: Option<String>,
 }
 
@@ -25,6 +30,7 @@ impl Subject {
             json_only: false,
             streams: true,
             sessions: true,
+            tools: false,
             missing: None,
         }
     }
@@ -50,6 +56,12 @@ impl Subject {
     /// It knows no streams: it need not offer `numbers` and `broken_numbers`.
     pub fn without_streams(mut self) -> Self {
         self.streams = false;
+        self
+    }
+
+    /// Its commands can ask the host's tools, and take streams: it offers `ask` and `total`.
+    pub fn with_tools(mut self) -> Self {
+        self.tools = true;
         self
     }
 

@@ -26,6 +26,7 @@ impl Value {
             Self::Decimal(_) => "a decimal",
             Self::Uuid(_) => "a UUID",
             Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
             Self::Opaque(_) => "an opaque object",
         }
     }

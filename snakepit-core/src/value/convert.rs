@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
-use super::{Array, BigInt, Date, DateTime, Decimal, Duration, Map, Opaque, Time, Uuid, Value};
+use super::{
+    Array, BigInt, Date, DateTime, Decimal, Duration, Map, Opaque, Table, Time, Uuid, Value,
+};
 
 macro_rules! from_small_integer {
     ($($int:ty)*) => {$(
@@ -60,6 +62,7 @@ from_variant! {
     Decimal => Decimal,
     Uuid => Uuid,
     Array => Array,
+    Table => Table,
     Opaque => Opaque,
 }
 

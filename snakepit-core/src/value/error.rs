@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::{Expected, Unexpected};
+
 /// A value that cannot be converted or carried.
 ///
 /// Displays as `` `rows[3].price`: what is wrong ``, or only what is wrong when that is the value as a whole.
@@ -77,6 +79,23 @@ impl serde::ser::Error for ValueError {
 impl serde::de::Error for ValueError {
     fn custom<T: fmt::Display>(problem: T) -> Self {
         Self::new(problem.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        // What it is called here, not in serde.
+        let found = match found {
+            Unexpected::Unit | Unexpected::Option => Unexpected::Other("null"),
+            other => other,
+        };
+        Self::new(format!("expected {expected}, found {found}"))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::new(format!("expected {expected}, found {found}"))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Self::new(format!("expected {expected}, found {length}"))
     }
 }
 

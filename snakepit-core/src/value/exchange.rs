@@ -11,10 +11,13 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use super::{Array, BigInt, Date, DateTime, Decimal, Duration, Map, Time, Uuid, Value};
+use super::{Array, BigInt, Date, DateTime, Decimal, Duration, Map, Table, Time, Uuid, Value};
 
 /// The newtype struct as which every value travels through serde.
 pub(super) const NAME: &str = "$snakepit::Value";
+
+/// What a table of that kind calls itself in other formats.
+pub(super) const ARROW: &str = "arrow";
 
 #[derive(Default)]
 enum Slot {
@@ -106,12 +109,28 @@ impl Serialize for Natural<'_> {
                 fields.serialize_field("data", &Value::Bytes(array.data().clone()))?;
                 fields.end()
             }
+            Value::Table(table) => serialize_table(table, serializer),
             Value::Opaque(opaque) => {
                 let mut fields = serializer.serialize_struct("Opaque", 2)?;
                 fields.serialize_field("type", &opaque.type_name)?;
                 fields.serialize_field("repr", &opaque.repr)?;
                 fields.end()
             }
+        }
+    }
+}
+
+fn serialize_table<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::Error> {
+    match table {
+        Table::Arrow(stream) => {
+            let mut fields = serializer.serialize_struct("Table", 2)?;
+            fields.serialize_field("format", ARROW)?;
+            fields.serialize_field("data", &Value::Bytes(stream.clone()))?;
+            fields.end()
+        }
+        Table::Columns(columns) => {
+            let entries = columns.entries().iter();
+            serializer.collect_map(entries.map(|(name, column)| (name, column)))
         }
     }
 }
@@ -297,18 +316,28 @@ impl<'de> Deserialize<'de> for BigInt {
     }
 }
 
-impl Serialize for Array {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Value::from(self.clone()).serialize(serializer)
-    }
+/// Serde's traits for a type that is one variant of [`Value`], and has no form that other formats could read.
+macro_rules! only_as_value {
+    ($($type:ident: $what:literal;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Value::from(self.clone()).serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            /// Only from a value: other formats have nothing to read it from.
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                match Value::deserialize(deserializer)? {
+                    Value::$type(value) => Ok(*value),
+                    other => Err(de::Error::invalid_type(unexpected(&other), &$what)),
+                }
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Array {
-    /// Only from a value: other formats have no arrays to read.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Array(array) => Ok(*array),
-            other => Err(de::Error::invalid_type(unexpected(&other), &"an array")),
-        }
-    }
+only_as_value! {
+    Array: "an array";
+    Table: "a table";
 }

@@ -10,7 +10,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::exchange::{self, unexpected};
-use super::{Array, Map, Value, ValueError, json};
+use super::{Array, Map, Table, Value, ValueError, json};
 
 /// Converts a value into anything that deserialises.
 ///
@@ -66,6 +66,7 @@ impl<'de> Deserializer<'de> for FromValue {
             Value::Decimal(number) => visitor.visit_str(number.as_str()),
             Value::Uuid(uuid) => visitor.visit_string(uuid.to_string()),
             Value::Array(array) => visit_entries(array_fields(&array), visitor),
+            Value::Table(table) => visit_entries(table_fields(*table), visitor),
             Value::Opaque(opaque) => {
                 let fields = [("type", opaque.type_name), ("repr", opaque.repr)];
                 visit_entries(fields.into_iter().collect(), visitor)
@@ -203,6 +204,16 @@ fn array_fields(array: &Array) -> Map {
         ("shape", shape),
         ("data", array.data().clone().into()),
     ])
+}
+
+fn table_fields(table: Table) -> Map {
+    match table {
+        Table::Arrow(stream) => {
+            let format = Value::from(exchange::ARROW);
+            Map::from([("format", format), ("data", stream.into())])
+        }
+        Table::Columns(columns) => columns.entries().iter().cloned().collect(),
+    }
 }
 
 fn visit_items<'de, V: Visitor<'de>>(
@@ -380,26 +391,37 @@ impl<'de> EnumAccess<'de> for Variant {
         self,
         seed: V,
     ) -> Result<(V::Value, Content), ValueError> {
+        let name = match &self.name {
+            Value::Str(name) => name.clone(),
+            other => json::to_json(other),
+        };
         let variant = seed.deserialize(FromValue(self.name))?;
-        Ok((variant, Content(self.content)))
+        let content = self.content;
+        Ok((variant, Content { name, content }))
     }
 }
 
 /// What a variant holds.
-struct Content(Value);
+struct Content {
+    /// The name of the variant, for errors.
+    name: String,
+    content: Value,
+}
 
 impl<'de> VariantAccess<'de> for Content {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result<(), ValueError> {
-        de::Deserialize::deserialize(FromValue(self.0))
+        de::Deserialize::deserialize(FromValue(self.content))
+            .map_err(|error: ValueError| error.in_key(&self.name))
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
     ) -> Result<T::Value, ValueError> {
-        seed.deserialize(FromValue(self.0))
+        seed.deserialize(FromValue(self.content))
+            .map_err(|error| error.in_key(&self.name))
     }
 
     fn tuple_variant<V: Visitor<'de>>(
@@ -407,7 +429,9 @@ impl<'de> VariantAccess<'de> for Content {
         _length: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        FromValue(self.0).deserialize_seq(visitor)
+        FromValue(self.content)
+            .deserialize_seq(visitor)
+            .map_err(|error| error.in_key(&self.name))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -415,6 +439,8 @@ impl<'de> VariantAccess<'de> for Content {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        FromValue(self.0).deserialize_any(visitor)
+        FromValue(self.content)
+            .deserialize_any(visitor)
+            .map_err(|error| error.in_key(&self.name))
     }
 }

@@ -1,7 +1,7 @@
 //! What calls carry: the value model, its conversions and its text form. Knows no wire format and no Python.
 //!
 //! A [`Value`] holds exactly what a worker's language sent and gives exactly that back: integers of any size, bytes,
-//! tuples, sets, maps with any keys, dates, decimals, arrays. Typed code rarely sees one: [`to_value`] and
+//! tuples, sets, maps with any keys, dates, decimals, arrays, tables. Typed code rarely sees one: [`to_value`] and
 //! [`from_value`] go between values and anything that speaks serde.
 
 mod access;
@@ -16,6 +16,7 @@ mod exchange;
 mod from_value;
 pub mod json;
 mod map;
+mod table;
 mod temporal;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use error::ValueError;
 pub use from_value::from_value;
 pub use json::{JsonError, from_json, to_json};
 pub use map::Map;
+pub use table::{Columns, Table};
 pub use temporal::{Date, DateTime, Offset, Time};
 pub use to_value::to_value;
 pub use uuid::Uuid;
@@ -85,6 +87,8 @@ pub enum Value {
     Uuid(Uuid),
     /// An array of numbers, as `NumPy` has them.
     Array(Box<Array>),
+    /// A table, as `pandas`, `polars` and Arrow have them.
+    Table(Box<Table>),
     /// Something that could not be carried. Comes from workers, and cannot be sent to one.
     Opaque(Box<Opaque>),
 }
@@ -116,6 +120,7 @@ impl PartialEq for Value {
             (Self::Decimal(a), Self::Decimal(b)) => a == b,
             (Self::Uuid(a), Self::Uuid(b)) => a == b,
             (Self::Array(a), Self::Array(b)) => a == b,
+            (Self::Table(a), Self::Table(b)) => a == b,
             (Self::Opaque(a), Self::Opaque(b)) => a == b,
             _ => false,
         }

@@ -1,6 +1,7 @@
 //! The pool engine over scripted workers: recycling, cancellation, drains, health, events and reports.
 
 mod cancelling;
+mod defaults;
 mod draining;
 mod events;
 mod faults;

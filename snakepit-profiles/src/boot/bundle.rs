@@ -25,6 +25,19 @@ pub(crate) fn program() -> io::Result<PathBuf> {
     Ok(unpack()?.join(PROGRAM))
 }
 
+/// The folder with the Python package `snakepit_bridge` that workers use, for tests and tools that want it on their path.
+///
+/// It stays, also when this version of Snakepit is gone; another version has another folder.
+///
+/// # Errors
+/// Where neither the cache folder nor the one for temporary files can be written to.
+///
+/// # Blocking
+/// Reads, and perhaps writes, a few small files.
+pub fn bridge() -> io::Result<PathBuf> {
+    unpack()
+}
+
 fn unpack() -> io::Result<PathBuf> {
     let name = format!("bridge-{}-{:016x}", env!("CARGO_PKG_VERSION"), hash());
     let mut problem = None;

@@ -23,6 +23,7 @@ use crate::frame::{Kind, PROTOCOL};
 use crate::interpreter::Interpreter;
 use crate::wires;
 
+pub use bundle::bridge;
 pub(crate) use guardian::{Ground, Role};
 pub(crate) use link::{BootLink, LinkError, Message};
 pub(crate) use spawner::{Spawned, Ward, dismiss};

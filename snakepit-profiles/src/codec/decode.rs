@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use snakepit_core::value::json::{Malformed, Reader};
-use snakepit_core::value::{Array, BigInt, Duration, Map, Opaque, Value, ValueError};
+use snakepit_core::value::{
+    Array, BigInt, Columns, Duration, Map, Opaque, Table, Value, ValueError,
+};
 
 use super::table::{self, Parts};
 use super::{CodecError, MAX_DEPTH};
@@ -153,7 +155,7 @@ impl<'a> Decoder<'a> {
             ("tuple", [Value::List(items)]) => Value::Tuple(std::mem::take(items)),
             ("set", [Value::List(items)]) => Value::Set(std::mem::take(items)),
             ("frozenset", [Value::List(items)]) => Value::FrozenSet(std::mem::take(items)),
-            ("map", [Value::List(pairs)]) => Value::Map(entries(std::mem::take(pairs))?),
+            ("map", [Value::List(pairs)]) => Value::Map(self::pairs(std::mem::take(pairs))?.into()),
             ("bytes", [Value::Int(index)]) => Value::Bytes(self.buffer(*index)?),
             ("int", [Value::Str(digits)]) => digits.parse::<BigInt>()?.into(),
             ("float", [Value::Str(name)]) => special(name)?.into(),
@@ -169,6 +171,14 @@ impl<'a> Decoder<'a> {
                 let sides = sides.iter().map(side).collect::<Option<_>>();
                 let shape = sides.ok_or_else(|| ValueError::new("a side is no length"))?;
                 Array::new(dtype, shape, self.buffer(*index)?)?.into()
+            }
+            ("table", [Value::Str(form), Value::Int(index)]) if form == "arrow" => {
+                Table::Arrow(self.buffer(*index)?).into()
+            }
+            ("table", [Value::Str(form), Value::List(columns), index]) if form == "columns" => {
+                let columns = pairs(std::mem::take(columns))?;
+                let index = side(index).ok_or_else(|| ValueError::new("no number of labels"))?;
+                Table::Columns(Columns::new(columns, index)?).into()
             }
             ("opaque", [Value::Str(type_name), Value::Str(repr)]) => {
                 let (type_name, repr) = (std::mem::take(type_name), std::mem::take(repr));
@@ -215,17 +225,15 @@ impl Reserved<'_> {
     }
 }
 
-fn entries(pairs: Vec<Value>) -> Result<Map, ValueError> {
+fn pairs(pairs: Vec<Value>) -> Result<Vec<(Value, Value)>, ValueError> {
     let entry = |pair| match pair {
         Value::List(pair) => <[Value; 2]>::try_from(pair)
             .ok()
             .map(|[key, value]| (key, value)),
         _ => None,
     };
-    let entries = pairs.into_iter().map(entry).collect::<Option<Vec<_>>>();
-    entries
-        .map(Map::from)
-        .ok_or_else(|| ValueError::new("an entry is no pair"))
+    let entries = pairs.into_iter().map(entry).collect::<Option<_>>();
+    entries.ok_or_else(|| ValueError::new("an entry is no pair"))
 }
 
 fn special(name: &str) -> Result<f64, ValueError> {

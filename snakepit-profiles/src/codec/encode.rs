@@ -1,11 +1,13 @@
 //! Values and calls to text and buffers; must not know how they are read back.
 
 use std::io::Write;
+use std::slice;
 
 use bytes::Bytes;
 use serde::Serialize;
+use snakepit_core::session::Left;
 use snakepit_core::value::json::write_string;
-use snakepit_core::value::{Args, Array, Map, Value, ValueError, to_json};
+use snakepit_core::value::{Args, Array, Columns, Map, Table, Value, ValueError, to_json};
 
 use super::{MAX_DEPTH, table};
 
@@ -16,8 +18,14 @@ pub struct CallContext<'a> {
     pub deadline: Option<u64>,
     /// The caller's session.
     pub session: Option<&'a str>,
+    /// The session's number, and what it left on another worker.
+    pub state: Option<(u64, Option<&'a Left>)>,
     /// The caller's W3C trace context.
     pub traceparent: Option<&'a str>,
+    /// How many calls are around it.
+    pub depth: u32,
+    /// The keyword argument that its input is for.
+    pub input: Option<&'a str>,
 }
 
 /// Adds the body of a frame that carries one value: table and text to `out`, the buffers that follow to `buffers`.
@@ -61,7 +69,11 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = context.session.is_some() || context.traceparent.is_some();
+        let has_context = context.session.is_some()
+            || context.state.is_some()
+            || context.traceparent.is_some()
+            || context.input.is_some()
+            || context.depth > 0;
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
@@ -98,6 +110,7 @@ impl Encoder<'_> {
         for (key, text) in [
             ("session", context.session),
             ("traceparent", context.traceparent),
+            ("input", context.input),
         ] {
             if let Some(text) = text {
                 self.out.push(mark);
@@ -105,6 +118,23 @@ impl Encoder<'_> {
                 write_string(text, self.out);
                 mark = b',';
             }
+        }
+        if let Some((number, left)) = context.state {
+            self.out.push(mark);
+            match left {
+                None => self.display(format_args!("\"state\":{number}")),
+                Some(Left { edition, state }) => {
+                    let index = self.buffer(state);
+                    self.display(format_args!(
+                        r#""state":[{number},{edition},{{"$":["bytes",{index}]}}]"#
+                    ));
+                }
+            }
+            mark = b',';
+        }
+        if context.depth > 0 {
+            self.out.push(mark);
+            self.display(format_args!("\"depth\":{}", context.depth));
         }
         self.out.push(b'}');
     }
@@ -142,6 +172,7 @@ impl Encoder<'_> {
             Value::Decimal(number) => self.tagged("decimal", number),
             Value::Uuid(uuid) => self.tagged("uuid", uuid),
             Value::Array(array) => self.array(array),
+            Value::Table(table) => return self.table(table, depth),
             Value::Opaque(opaque) => {
                 let name = &opaque.type_name;
                 return Err(ValueError::new(format!(
@@ -241,10 +272,41 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), ValueError> {
+        match table {
+            Table::Arrow(stream) => {
+                let index = self.buffer(stream);
+                self.display(format_args!(r#"{{"$":["table","arrow",{index}]}}"#));
+                Ok(())
+            }
+            Table::Columns(columns) => self.columns(columns, depth),
+        }
+    }
+
+    fn columns(&mut self, columns: &Columns, depth: usize) -> Result<(), ValueError> {
+        check(depth + 1)?;
+        self.out.extend_from_slice(br#"{"$":["table","columns",["#);
+        self.entries(columns.entries().iter(), depth)?;
+        let index = columns.index();
+        self.display(format_args!("],{index}]}}"));
+        Ok(())
+    }
+
     fn pairs(&mut self, map: &Map, depth: usize) -> Result<(), ValueError> {
         check(depth + 1)?;
         self.out.extend_from_slice(br#"{"$":["map",["#);
-        for (index, (key, value)) in map.iter().enumerate() {
+        self.entries(map.iter(), depth)?;
+        self.out.extend_from_slice(b"]]}");
+        Ok(())
+    }
+
+    /// Pairs within two arrays.
+    fn entries(
+        &mut self,
+        entries: slice::Iter<'_, (Value, Value)>,
+        depth: usize,
+    ) -> Result<(), ValueError> {
+        for (index, (key, value)) in entries.enumerate() {
             self.out
                 .extend_from_slice(if index > 0 { b",[" } else { b"[" });
             let located = |error: ValueError| error.in_key(&to_json(key));
@@ -253,7 +315,6 @@ impl Encoder<'_> {
             self.value(value, depth + 2).map_err(located)?;
             self.out.push(b']');
         }
-        self.out.extend_from_slice(b"]]}");
         Ok(())
     }
 }

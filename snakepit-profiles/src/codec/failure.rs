@@ -1,7 +1,7 @@
 //! The error objects of `ERROR` and `FAILED`; must not know which frame carries them.
 
 use serde::Deserialize;
-use snakepit_core::error::{Frame, RemoteError, RemoteException, RemoteKind};
+use snakepit_core::error::{Frame, RemoteError, RemoteException, RemoteKind, SyntaxPlace};
 
 use super::CodecError;
 
@@ -69,10 +69,27 @@ struct Message {
 struct Exception {
     #[serde(rename = "type")]
     type_name: Option<String>,
+    /// Its class and those it derives from, qualified, nearest first.
+    classes: Vec<String>,
     message: Option<String>,
     frames: Vec<SourceLine>,
     notes: Vec<String>,
+    syntax: Option<Place>,
     cause: Option<Box<Exception>>,
+    context: Option<Box<Exception>>,
+    exceptions: Vec<Exception>,
+    exceptions_omitted: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Place {
+    message: String,
+    file: String,
+    line: u32,
+    text: String,
+    column: u32,
+    length: u32,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,27 +99,66 @@ struct SourceLine {
     line: u32,
     function: String,
     text: String,
+    omitted: u32,
 }
 
 impl From<Exception> for RemoteException {
     fn from(exception: Exception) -> Self {
-        let frame = |SourceLine {
-                         file,
-                         line,
-                         function,
-                         text,
-                     }| Frame {
+        let boxed = |inner: Option<Box<Exception>>| inner.map(|inner| Box::new((*inner).into()));
+        let mut classes = exception.classes.into_iter();
+        Self {
+            type_name: classes.next().or(exception.type_name).unwrap_or_default(),
+            bases: classes.collect(),
+            message: exception.message.unwrap_or_default(),
+            frames: exception.frames.into_iter().map(Frame::from).collect(),
+            notes: exception.notes,
+            syntax: exception.syntax.map(|place| Box::new(place.into())),
+            cause: boxed(exception.cause),
+            context: boxed(exception.context),
+            exceptions: exception.exceptions.into_iter().map(Self::from).collect(),
+            exceptions_omitted: exception.exceptions_omitted,
+        }
+    }
+}
+
+impl From<SourceLine> for Frame {
+    fn from(
+        SourceLine {
             file,
             line,
             function,
             text,
-        };
+            omitted,
+        }: SourceLine,
+    ) -> Self {
         Self {
-            type_name: exception.type_name.unwrap_or_default(),
-            message: exception.message.unwrap_or_default(),
-            frames: exception.frames.into_iter().map(frame).collect(),
-            notes: exception.notes,
-            cause: exception.cause.map(|cause| Box::new((*cause).into())),
+            file,
+            line,
+            function,
+            text,
+            omitted,
+        }
+    }
+}
+
+impl From<Place> for SyntaxPlace {
+    fn from(
+        Place {
+            message,
+            file,
+            line,
+            text,
+            column,
+            length,
+        }: Place,
+    ) -> Self {
+        Self {
+            message,
+            file,
+            line,
+            text,
+            column,
+            length,
         }
     }
 }
@@ -123,6 +179,24 @@ mod tests {
         assert_eq!(error.exception.frames[0].to_string(), "a.py:3 in f");
         assert_eq!(error.exception.notes, ["n"]);
         assert_eq!(error.exception.cause.unwrap().type_name, "KeyError");
+    }
+
+    #[test]
+    fn classes_context_and_groups_are_read() {
+        let body = br#"{"kind": "exception", "type": "ExceptionGroup", "message": "g (1 sub-exception)",
+            "classes": ["builtins.ExceptionGroup", "builtins.Exception"], "exceptions_omitted": 3,
+            "frames": [{"file": "a.py", "line": 3, "function": "f", "text": "", "omitted": 7}],
+            "context": {"type": "KeyError", "message": "'x'"}, "exceptions": [
+            {"type": "SyntaxError", "message": "bad (b.py, line 2)", "syntax": {"message": "bad", "file": "b.py",
+             "line": 2, "text": "x y", "column": 3, "length": 1}}]}"#;
+        let exception = Failure::decode(body).unwrap().exception;
+        assert_eq!(exception.type_name, "builtins.ExceptionGroup");
+        assert!(exception.is("Exception"));
+        assert_eq!(exception.frames[0].omitted, 7);
+        assert_eq!((&exception.cause, exception.exceptions_omitted), (&None, 3));
+        assert_eq!(exception.context.unwrap().to_string(), "KeyError: 'x'");
+        let syntax = exception.exceptions[0].syntax.as_deref().unwrap();
+        assert_eq!((syntax.line, syntax.column, syntax.length), (2, 3, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use snakepit_core::value::{Args, Array, Duration, Map, Opaque, Uuid, Value};
+use snakepit_core::value::{Args, Array, Columns, Duration, Map, Opaque, Table, Uuid, Value};
 
 use super::{CallContext, CodecError, decode, encode, encode_call};
 
@@ -119,6 +119,35 @@ fn buffers_follow_the_text_and_are_not_copied() {
 }
 
 #[test]
+fn tables_travel_as_a_stream_or_column_by_column() {
+    let stream = Value::from(Table::Arrow(Bytes::from_static(b"ARROW")));
+    let (out, has_buffers) = body(&stream);
+    assert!(
+        out.ends_with(br#"{"$":["table","arrow",0]}ARROW"#),
+        "{out:?}"
+    );
+    assert_eq!(decode(&out, has_buffers), Ok(stream));
+    let entries = vec![
+        (Value::Null, [1, 2].into()),
+        ("a".into(), ["x", "y"].into()),
+    ];
+    let columns = Value::from(Table::Columns(Columns::new(entries, 1).unwrap()));
+    let expected = r#"{"$":["table","columns",[[null,[1,2]],["a",["x","y"]]],1]}"#;
+    assert_eq!(text(&columns), expected);
+    assert_eq!(read(expected), Ok(columns));
+    for wrong in [
+        r#"{"$":["table","arrow",0]}"#,
+        r#"{"$":["table","csv","a"]}"#,
+        r#"{"$":["table","columns",[["a",1]],0]}"#,
+        r#"{"$":["table","columns",[["a",[1]],["b",[]]],0]}"#,
+        r#"{"$":["table","columns",[["a",[1]]],2]}"#,
+        r#"{"$":["table","columns",[["a",[1]]],-1]}"#,
+    ] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_call_leaves_out_what_it_does_not_need() {
     let none = CallContext::default();
     assert_eq!(call(&Args::none(), &none), r#"["f"]"#);
@@ -130,11 +159,14 @@ fn a_call_leaves_out_what_it_does_not_need() {
     let context = CallContext {
         deadline: Some(5),
         session: Some("s\""),
+        state: None,
         traceparent: Some("t"),
+        input: Some("items"),
+        depth: 2,
     };
     assert_eq!(
         call(&Args::none(), &context),
-        r#"["f",[],{},5,{"session":"s\"","traceparent":"t"}]"#
+        r#"["f",[],{},5,{"session":"s\"","traceparent":"t","input":"items","depth":2}]"#
     );
     let session = CallContext {
         session: Some("s"),
@@ -143,6 +175,14 @@ fn a_call_leaves_out_what_it_does_not_need() {
     assert_eq!(
         call(&Args::none(), &session),
         r#"["f",[],{},null,{"session":"s"}]"#
+    );
+    let numbered = CallContext {
+        state: Some((7, None)),
+        ..session
+    };
+    assert_eq!(
+        call(&Args::none(), &numbered),
+        r#"["f",[],{},null,{"session":"s","state":7}]"#
     );
     assert_eq!(
         call(&Args::none().with("$", 1), &none),
@@ -312,6 +352,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         ".*".prop_map(Value::from),
         any::<Vec<u8>>().prop_map(|bytes| Bytes::from(bytes).into()),
         any::<[u8; 16]>().prop_map(|bytes| Uuid::from_bytes(bytes).into()),
+        any::<Vec<u8>>().prop_map(|bytes| Table::Arrow(bytes.into()).into()),
         any::<i64>().prop_map(|us| Duration::from_microseconds(us.into()).unwrap().into()),
         array,
     ];
@@ -323,6 +364,9 @@ fn any_value() -> impl Strategy<Value = Value> {
             inner.clone()
         ];
         let entries = prop::collection::vec((key, inner.clone()), 0..3);
+        let column = prop::collection::vec(inner.clone(), 3).prop_map(Value::List);
+        let columns = prop::collection::vec((inner.clone(), column), 0..3)
+            .prop_map(|entries| Columns::new(entries, 0).unwrap());
         let named = prop::collection::vec((prop_oneof!["\\$", ".*"], inner), 0..3);
         prop_oneof![
             items.clone().prop_map(Value::List),
@@ -331,6 +375,7 @@ fn any_value() -> impl Strategy<Value = Value> {
             items.prop_map(Value::FrozenSet),
             entries.prop_map(|entries| Value::Map(entries.into())),
             named.prop_map(|entries| Value::Map(entries.into_iter().collect())),
+            columns.prop_map(|columns| Table::Columns(columns).into()),
         ]
     })
 }

@@ -68,6 +68,20 @@ kinds! {
     End = 5, "END";
     /// Leave to send more chunks.
     Credit = 6, "CREDIT";
+    /// A question to a host tool.
+    Ask = 7, "ASK";
+    /// What the tool answered.
+    Reply = 8, "REPLY";
+    /// Why it did not.
+    Refusal = 9, "REFUSAL";
+    /// Leave to send items of the input.
+    Pull = 10, "PULL";
+    /// One of them.
+    Item = 11, "ITEM";
+    /// There are no more, or an error in their place.
+    ItemsEnd = 12, "ITEMS_END";
+    /// What a session leaves as of a call, before the call's final answer.
+    State = 13, "STATE";
     /// A worker is ready, or what a worker is told.
     Hello = 16, "HELLO";
     /// A call should end.
@@ -94,6 +108,8 @@ kinds! {
     Trim = 27, "TRIM";
     /// It was tried.
     Trimmed = 28, "TRIMMED";
+    /// Code of the worker tells something of its work.
+    Event = 29, "EVENT";
     /// What a boot process should load.
     Boot = 32, "BOOT";
     /// It has.
@@ -119,7 +135,16 @@ impl Kind {
     /// Whether a worker or boot process may send it on `link`.
     pub const fn arrives_on(self, link: Link) -> bool {
         match link {
-            Link::Lane => matches!(self, Self::Result | Self::Error | Self::Chunk | Self::End),
+            Link::Lane => matches!(
+                self,
+                Self::Result
+                    | Self::Error
+                    | Self::Chunk
+                    | Self::End
+                    | Self::Ask
+                    | Self::Pull
+                    | Self::State
+            ),
             Link::Control => matches!(
                 self,
                 Self::Hello
@@ -129,6 +154,7 @@ impl Kind {
                     | Self::Failed
                     | Self::Stack
                     | Self::Trimmed
+                    | Self::Event
             ),
             Link::Boot => {
                 matches!(
@@ -139,11 +165,16 @@ impl Kind {
         }
     }
 
+    /// Whether a worker asks by it while its call goes on.
+    pub const fn asks(self) -> bool {
+        matches!(self, Self::Ask | Self::Pull)
+    }
+
     /// The flags that mean something on it.
     pub(super) const fn flags(self) -> Flags {
         match self {
             Self::Call => Flags::BUFFERS.with(Flags::STREAM),
-            Self::Result | Self::Chunk => Flags::BUFFERS,
+            Self::Result | Self::Chunk | Self::Ask | Self::Reply | Self::Item => Flags::BUFFERS,
             _ => Flags::NONE,
         }
     }
@@ -158,7 +189,10 @@ impl Kind {
             | Self::Tell
             | Self::Where
             | Self::Trim => length == 0,
-            Self::Credit => length == 4 && matches!(codec, Codec::Raw),
+            // Its version, and what it leaves.
+            Self::State => length >= 8 && matches!(codec, Codec::Raw),
+            Self::Credit | Self::Pull => length == 4 && matches!(codec, Codec::Raw),
+            Self::ItemsEnd if length == 0 => true,
             _ => length > 0 && matches!(codec, Codec::Json),
         }
     }

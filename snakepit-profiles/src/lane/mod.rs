@@ -15,8 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
 use parking_lot::Mutex;
+use snakepit_core::session::SessionCall;
 
-use crate::frame::{Codec, Decoder, Flags, Frame, Header, Kind, Link};
+use crate::bodies;
+use crate::frame::{Decoder, Frame, Kind, Link};
 
 pub(crate) use socket::{Outgoing, Socket};
 
@@ -37,6 +39,22 @@ struct State {
     phase: Phase,
     /// Whether `out` is a call of which some bytes have yet to leave.
     sending: bool,
+    /// Takes what the session of the call in progress leaves, whoever reads the lane.
+    session: Option<SessionCall>,
+}
+
+impl State {
+    /// Keeps what the session of the call in progress leaves.
+    fn keep(&self, frame: &Frame) -> Result<(), Fault> {
+        let is_own = matches!(self.phase, Phase::Busy { id, .. } if id == frame.header.id);
+        match (&self.session, bodies::state(frame)) {
+            (Some(session), Some((version, left))) if is_own => {
+                session.keep(version, left);
+                Ok(())
+            }
+            _ => Err(Fault::Violation("STATE without a call of a session".into())),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +63,8 @@ enum Phase {
     Idle,
     /// The worker has (or is being sent) a call and owes its final answer.
     Busy { id: u64, stream: bool },
+    /// The final answer is here, and the rest of a frame for the call has yet to leave.
+    Ending { id: u64 },
     /// Closed or out of step. For ever.
     Broken,
 }
@@ -77,6 +97,7 @@ impl Lane {
             out: Outgoing::default(),
             phase: Phase::Idle,
             sending: false,
+            session: None,
         };
         Ok(Self {
             socket: Socket::new(Arc::new(fd))?,
@@ -133,6 +154,11 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         out
     }
 
+    /// Has what the session of the call that is sent next leaves be kept.
+    pub(crate) fn keep_for(&mut self, session: Option<SessionCall>) {
+        self.state_mut().session = session;
+    }
+
     /// Sends the call in [`outgoing`](Self::outgoing), whose header says the same `id` and `stream`.
     ///
     /// # Cancel safety
@@ -151,50 +177,50 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         !self.state().sending
     }
 
-    /// Lets the worker send `chunks` more chunks.
-    ///
-    /// # Cancel safety
-    /// If dropped, the lane is busy with the call.
-    pub(crate) async fn grant(&mut self, chunks: u32) -> Result<(), Fault> {
-        // Only a frame that is out completely may be replaced.
-        self.flush().await?;
-        let Phase::Busy { id, .. } = self.state().phase else {
-            return Ok(());
-        };
-        let header = Header {
-            length: 4,
-            kind: Kind::Credit,
-            flags: Flags::NONE,
-            codec: Codec::Raw,
-            id,
-        };
-        let out = self.outgoing();
-        out.head.extend_from_slice(&header.encode());
-        out.head.extend_from_slice(&chunks.to_le_bytes());
-        self.flush().await
-    }
-
-    /// The next answer to the call in progress. After a final one the lane is free.
+    /// The next frame of the call in progress: a part of its answer, or a question. After a final one the lane is free.
     ///
     /// # Cancel safety
     /// If dropped, the lane is busy with the call; bytes that have arrived are kept.
     pub(crate) async fn answer(&mut self) -> Result<Frame, Fault> {
-        let result = self.next_frame().await.and_then(|frame| self.accept(frame));
+        loop {
+            if let Some(frame) = self.turn().await? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// As [`answer`](Self::answer), but `None` once what is in [`outgoing`](Self::outgoing) has left, if that is first.
+    /// Neither side can keep the other waiting by not reading.
+    ///
+    /// # Cancel safety
+    /// If dropped, the lane is busy with the call; bytes that have arrived are kept.
+    pub(crate) async fn turn(&mut self) -> Result<Option<Frame>, Fault> {
+        let result = match self.next_frame().await {
+            Ok(Some(frame)) => self.accept(frame).map(Some),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
+        };
         if result.is_err() {
             self.state_mut().phase = Phase::Broken;
         }
+        self.end().await;
         result
     }
 
-    /// Reads and forgets what is left of the call in progress, until its final answer. What is left of the call itself
-    /// is sent first: the worker could not know otherwise where the next frame begins.
+    /// Whether something has yet to leave.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.state().out.is_empty()
+    }
+
+    /// Reads and forgets what is left of the call in progress, until its final answer, questions too. What is left of
+    /// frames for the worker is sent meanwhile: it could not know otherwise where the next one begins.
     ///
     /// # Cancel safety
     /// If dropped, the lane is busy with the call.
     pub(crate) async fn quiesce(&mut self) -> Result<(), Fault> {
-        self.flush().await?;
-        while let Phase::Busy { .. } = self.state().phase {
-            self.answer().await?;
+        self.end().await;
+        while self.abandoned().is_some() {
+            self.turn().await?;
         }
         Ok(())
     }
@@ -202,7 +228,7 @@ impl<L: Deref<Target = Lane>> Lease<L> {
     /// The abandoned call, if there is one.
     pub(crate) fn abandoned(&self) -> Option<u64> {
         match self.state().phase {
-            Phase::Busy { id, .. } => Some(id),
+            Phase::Busy { id, .. } | Phase::Ending { id } => Some(id),
             Phase::Idle | Phase::Broken => None,
         }
     }
@@ -217,17 +243,47 @@ impl<L: Deref<Target = Lane>> Lease<L> {
         Ok(result?)
     }
 
-    async fn next_frame(&mut self) -> Result<Frame, Fault> {
+    async fn next_frame(&mut self) -> Result<Option<Frame>, Fault> {
         let state = self.state.as_mut().expect("a lease has its state");
+        let socket = &self.lane.socket;
         loop {
+            if !state.out.is_empty() && socket.try_flush(&mut state.out) {
+                state.sending = false;
+                return Ok(None);
+            }
             match state.decoder.next() {
-                Ok(Some(frame)) => return Ok(frame),
+                Ok(Some(frame)) if frame.header.kind == Kind::State => {
+                    state.keep(&frame)?;
+                    continue; // the next frame may be here already
+                }
+                Ok(Some(frame)) => return Ok(Some(frame)),
                 Ok(None) => {}
                 Err(error) => return Err(Fault::Violation(error.to_string())),
             }
-            if self.lane.socket.read(&mut state.decoder).await? == 0 {
+            let count = if state.out.is_empty() {
+                socket.read(&mut state.decoder).await?
+            } else {
+                tokio::select! {
+                    biased;
+                    // Only for the wake-up: what failed to leave, to a worker that is gone, shows when reading.
+                    _ = socket.flush(&mut state.out) => {
+                        state.out.clear();
+                        state.sending = false;
+                        return Ok(None);
+                    }
+                    count = socket.read(&mut state.decoder) => count?,
+                }
+            };
+            if count == 0 {
                 return Err(Fault::Closed);
             }
+        }
+    }
+
+    /// After the final answer: sends the rest of a frame that has begun to leave, then the lane is free.
+    async fn end(&mut self) {
+        if matches!(self.state().phase, Phase::Ending { .. }) && self.flush().await.is_ok() {
+            self.settle();
         }
     }
 
@@ -246,7 +302,7 @@ impl<L: Deref<Target = Lane>> Lease<L> {
             ));
         }
         let last = match (kind, stream) {
-            (Kind::Chunk, true) => false,
+            (Kind::Chunk, true) | (Kind::Ask | Kind::Pull, _) => false,
             (Kind::Result, false) | (Kind::End, true) | (Kind::Error, _) => true,
             _ => {
                 let asked = if stream { "a stream" } else { "one value" };
@@ -257,13 +313,19 @@ impl<L: Deref<Target = Lane>> Lease<L> {
             if !self.state().decoder.is_empty() {
                 return violation(format!("more bytes after the final {}", kind.name()));
             }
-            self.settle();
+            self.state_mut().phase = Phase::Ending { id };
+            if !self.state().out.has_begun() {
+                self.state_mut().out.clear();
+                self.settle();
+            }
         }
         Ok(frame)
     }
 
     fn settle(&mut self) {
-        self.state_mut().phase = Phase::Idle;
+        let state = self.state_mut();
+        state.phase = Phase::Idle;
+        state.session = None;
         self.lane.current.store(0, Ordering::Relaxed);
     }
 

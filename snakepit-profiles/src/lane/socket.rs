@@ -92,6 +92,15 @@ impl Socket {
         Ok(())
     }
 
+    /// Writes what the kernel takes now. True if nothing is left, or ever will be, to a worker that is gone.
+    pub(crate) fn try_flush(&self, out: &mut Outgoing) -> bool {
+        let done = out.write(self.fd.get_ref()).unwrap_or(true);
+        if done {
+            out.clear();
+        }
+        done
+    }
+
     async fn flush_slowly(&self, out: &mut Outgoing) -> io::Result<()> {
         // Rare: more than the socket's buffer holds. A second registration, under a number of its own, for as long as
         // it takes.
@@ -143,6 +152,11 @@ impl Outgoing {
         self.head.shrink_to(KEEP);
         self.buffers.clear();
         self.sent = 0;
+    }
+
+    /// Whether there is nothing to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty()
     }
 
     /// Whether any byte of the frame has left.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::*;
-use crate::frame::HEADER_LEN;
+use crate::frame::{Codec, Flags, HEADER_LEN, Header};
 
 /// A lane and the worker's end of its socket.
 fn lane() -> (Arc<Lane>, UnixStream) {
@@ -186,7 +186,8 @@ async fn a_stream_ends_with_its_end_and_is_granted_more_on_request() {
         assert_eq!(held.answer().await.unwrap().header.kind, Kind::Chunk);
         assert!(!held.is_free());
     }
-    held.grant(8).await.unwrap();
+    crate::questions::credit(3, 8, held.outgoing());
+    assert!(held.turn().await.unwrap().is_none() && !held.is_writing());
     let credit = hear(&mut peer, HEADER_LEN + 4);
     assert_eq!(credit[4..8], [6, 0, 0, 0x53]);
     assert_eq!(credit[8], 3);
@@ -300,4 +301,86 @@ async fn shutting_down_wakes_who_waits() {
         .unwrap();
     assert!(matches!(result, Err(Fault::Closed)));
     drop(peer);
+}
+
+/// A `STATE` with its version.
+fn state(id: u64, version: u64, left: &[u8]) -> Vec<u8> {
+    let header = Header {
+        length: u32::try_from(8 + left.len()).unwrap(),
+        kind: Kind::State,
+        flags: Flags::NONE,
+        codec: Codec::Raw,
+        id,
+    };
+    [&header.encode()[..], &version.to_le_bytes(), left].concat()
+}
+
+#[tokio::test]
+async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
+    let (lane, mut peer) = lane();
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    for abandoned in [false, true] {
+        let into = Arc::clone(&kept);
+        let session = SessionCall::new(1).kept_by(move |version, left| {
+            into.lock().push((version, left));
+        });
+        let mut held = lease(&lane);
+        fill(&mut held, 1, false, &[]);
+        held.keep_for(Some(session));
+        held.begin(1, false).await.unwrap();
+        // In one piece: the answer is here already when the state was read.
+        let answer = [state(1, 7, b"left"), frame(Kind::Result, 1, b"null")].concat();
+        peer.write_all(&answer).unwrap();
+        if abandoned {
+            held.quiesce().await.unwrap();
+        } else {
+            assert_eq!(held.answer().await.unwrap().header.kind, Kind::Result);
+        }
+        assert!(held.is_free());
+    }
+    assert_eq!(*kept.lock(), vec![(7, Bytes::from_static(b"left")); 2]);
+}
+
+#[tokio::test]
+async fn a_state_nobody_keeps_is_a_violation() {
+    let detail = violation(&state(5, 1, b""), false).await;
+    assert_eq!(detail, "STATE without a call of a session");
+}
+
+#[tokio::test]
+async fn an_answer_overtakes_what_is_still_being_sent() {
+    let (lane, mut peer) = lane();
+    let mut held = call(&lane, 1, false).await;
+    hear(&mut peer, HEADER_LEN + 8);
+    // A reply larger than the socket, to a question that was given up.
+    let reply = frame(Kind::Reply, 1, &vec![b' '; 4_000_000]);
+    held.outgoing().head.extend_from_slice(&reply);
+    assert!(poll_and_drop(held.turn()).await.is_none());
+    assert!(held.is_writing());
+    peer.write_all(&frame(Kind::Result, 1, b"1")).unwrap();
+    // Dropped before the rest has left: the lane is not free.
+    assert!(poll_and_drop(held.answer()).await.is_none());
+    drop(held);
+    let reader = std::thread::spawn(move || {
+        let heard = hear(&mut peer, reply.len());
+        assert!(heard == reply, "one frame, whole");
+        peer
+    });
+    let mut held = lease(&lane);
+    assert_eq!(held.abandoned(), Some(1));
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
+    drop(reader.join().unwrap());
+}
+
+#[tokio::test]
+async fn questions_of_an_abandoned_call_are_passed_over() {
+    let (lane, mut peer) = lane();
+    drop(call(&lane, 1, false).await);
+    peer.write_all(&frame(Kind::Ask, 1, b"[1,null,[],{},null]"))
+        .unwrap();
+    peer.write_all(&frame(Kind::Error, 1, b"{}")).unwrap();
+    let mut held = lease(&lane);
+    held.quiesce().await.unwrap();
+    assert!(held.is_free());
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use snakepit_core::Limits;
 
 use crate::frame::PROTOCOL;
-use crate::settings::{LaneKind, Lanes};
+use crate::settings::{LaneKind, Lanes, ThreadSafety, Unserialisable};
 
 #[derive(Serialize)]
 struct Hello<'a> {
@@ -15,6 +15,10 @@ struct Hello<'a> {
     worker: &'a str,
     lanes: u16,
     lane_kind: LaneKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_threads: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_usual")]
+    unserialisable: Unserialisable,
     #[serde(skip_serializing_if = "LimitsMessage::is_empty")]
     limits: LimitsMessage<'a>,
 }
@@ -45,12 +49,19 @@ impl LimitsMessage<'_> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_usual(unserialisable: &Unserialisable) -> bool {
+    *unserialisable == Unserialisable::default()
+}
+
 /// The text for a worker of this name.
 pub(super) fn encode(
     worker: &str,
     lanes: Lanes,
+    unserialisable: Unserialisable,
     limits: &Limits,
     cgroup: Option<&Path>,
+    thread_safety: ThreadSafety,
 ) -> Vec<u8> {
     let hello = Hello {
         protocol: PROTOCOL,
@@ -58,6 +69,10 @@ pub(super) fn encode(
         worker,
         lanes: lanes.count,
         lane_kind: lanes.kind,
+        check_threads: thread_safety
+            .check()
+            .filter(|_| lanes.kind == LaneKind::Thread),
+        unserialisable,
         limits: LimitsMessage {
             nofile: limits.open_files,
             core: limits.core_dump,
@@ -79,7 +94,9 @@ mod tests {
             count: 1,
         };
         let text = |limits: &Limits, cgroup| {
-            String::from_utf8(encode("a/1", lanes, limits, cgroup)).unwrap()
+            let off = ThreadSafety::default();
+            let hello = encode("a/1", lanes, Unserialisable::Error, limits, cgroup, off);
+            String::from_utf8(hello).unwrap()
         };
         assert!(text(&Limits::default(), None).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
         let limits = Limits {
@@ -92,5 +109,42 @@ mod tests {
             text.ends_with(r#""limits":{"core":0,"as":9,"cgroup":"/sys/fs/cgroup/a"}}"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn threads_are_checked_where_there_are_any() {
+        let checks = |kind, thread_safety| {
+            let lanes = Lanes { kind, count: 2 };
+            let (usual, limits) = (Unserialisable::Error, Limits::default());
+            let text = encode("a/1", lanes, usual, &limits, None, thread_safety);
+            let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            message["check_threads"].as_str().map(str::to_owned)
+        };
+        for silent in [ThreadSafety::Off, ThreadSafety::Declared] {
+            assert_eq!(checks(LaneKind::Thread, silent), None);
+        }
+        let strict = checks(LaneKind::Thread, ThreadSafety::Strict);
+        assert_eq!(strict.as_deref(), Some("strict"));
+        assert_eq!(checks(LaneKind::Interpreter, ThreadSafety::Strict), None);
+    }
+
+    #[test]
+    fn placeholders_are_asked_for_where_they_are_wanted() {
+        let lanes = Lanes {
+            kind: LaneKind::Main,
+            count: 1,
+        };
+        let limits = Limits::default();
+        let off = ThreadSafety::default();
+        let text = encode(
+            "a/1",
+            lanes,
+            Unserialisable::Placeholder,
+            &limits,
+            None,
+            off,
+        );
+        let end = br#""unserialisable":"placeholder"}"#;
+        assert!(text.ends_with(end), "{text:?}");
     }
 }

@@ -25,7 +25,7 @@ use crate::facts::Finding;
 use crate::frame::{Kind, PROTOCOL};
 use crate::lane::Lane;
 use crate::leash::Leash;
-use crate::settings::{LaneKind, Lanes, SpawnMode};
+use crate::settings::{LaneKind, Lanes, SpawnMode, Unserialisable};
 use crate::supervise::{self, Birth, Handle, Parent, supervise};
 use crate::wires::{self, Ours};
 use crate::worker::ProcessWorker;
@@ -42,6 +42,7 @@ pub(crate) struct Launcher {
     nursery: Arc<Nursery>,
     lanes: Lanes,
     rules: Rules,
+    unserialisable: Unserialisable,
     /// Each worker has a clone.
     workers: Arc<()>,
 }
@@ -80,7 +81,13 @@ impl From<LaunchError> for Failure {
 
 impl Launcher {
     /// A launcher of workers with such lanes, which are held to the rules.
-    pub(crate) fn new(recipe: Recipe, mode: SpawnMode, lanes: Lanes, rules: Rules) -> Self {
+    pub(crate) fn new(
+        recipe: Recipe,
+        mode: SpawnMode,
+        lanes: Lanes,
+        rules: Rules,
+        unserialisable: Unserialisable,
+    ) -> Self {
         let recipe = Arc::new(recipe);
         let nursery = Nursery::new(Arc::clone(&recipe), mode);
         Self {
@@ -88,6 +95,7 @@ impl Launcher {
             nursery,
             lanes,
             rules,
+            unserialisable,
             workers: Arc::default(),
         }
     }
@@ -284,6 +292,7 @@ impl Launcher {
                 lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
                 sink: Arc::clone(&cx.output),
                 findings: self.findings(cx),
+                telemetry: Arc::clone(&cx.telemetry),
                 parent: embryo.parent,
                 group: embryo.group,
                 place: Arc::clone(&self.workers),
@@ -377,8 +386,10 @@ impl Launcher {
         hello::encode(
             &cx.label(),
             self.lanes,
+            self.unserialisable,
             &cx.limits,
             group.map(Group::folder),
+            self.rules.thread_safety,
         )
     }
 }

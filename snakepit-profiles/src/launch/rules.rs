@@ -23,7 +23,15 @@ impl Rules {
 
     /// What to say of something a worker found out while it served.
     pub(super) fn found(self, finding: &Finding) -> Option<Notice> {
-        if finding.kind != "gil_enabled" || self.gil == GilPolicy::Any {
+        match finding.kind.as_str() {
+            "gil_enabled" => self.found_gil(finding),
+            "thread_overlap" => Some(overlap(finding)),
+            _ => None,
+        }
+    }
+
+    fn found_gil(self, finding: &Finding) -> Option<Notice> {
+        if self.gil == GilPolicy::Any {
             return None;
         }
         let message = match &finding.modules[..] {
@@ -71,6 +79,7 @@ impl Rules {
         }
         let policy = match self.thread_safety {
             ThreadSafety::Off => return Ok(None),
+            ThreadSafety::Declared => "thread_safety: declared",
             ThreadSafety::Warn => "thread_safety: warn",
             ThreadSafety::Strict => "thread_safety: strict",
         };
@@ -95,6 +104,16 @@ impl Rules {
             }
         }
     }
+}
+
+fn overlap(finding: &Finding) -> Notice {
+    let message = format!(
+        "{} is used by two threads at once: {}",
+        finding.subject,
+        finding.uses.join(" and ")
+    );
+    let hint = "hold one lock around both uses, give each thread an object of its own, or say what only reads";
+    Notice::new("thread_safety.overlap", message).with_hint(hint)
 }
 
 /// How the GIL came to be on, and what to do about it.
@@ -200,6 +219,7 @@ mod tests {
             kind: kind.to_owned(),
             modules: vec!["lxml.etree".to_owned()],
             command: "parse".to_owned(),
+            ..Finding::default()
         };
         let found = |gil| rules(gil, ThreadSafety::Off).found(&finding("gil_enabled"));
         assert_eq!(found(GilPolicy::Any), None);
@@ -214,8 +234,30 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_use_an_object_at_once_are_told_with_both_places() {
+        let finding = Finding {
+            kind: "thread_overlap".to_owned(),
+            subject: "one Counter".to_owned(),
+            uses: vec![
+                "Counter.add at a.py:3 in f".to_owned(),
+                "Counter.get at b.py:5 in g".to_owned(),
+            ],
+            ..Finding::default()
+        };
+        let notice = rules(GilPolicy::Any, ThreadSafety::Warn)
+            .found(&finding)
+            .unwrap();
+        assert_eq!(notice.code, "thread_safety.overlap");
+        assert_eq!(
+            notice.message,
+            "one Counter is used by two threads at once: Counter.add at a.py:3 in f and Counter.get at b.py:5 in g"
+        );
+        assert!(!notice.unfit && notice.hint.is_some());
+    }
+
+    #[test]
     fn an_adapter_is_held_to_what_it_declares_when_threads_share_it() {
-        use ThreadSafety::{Off, Strict, Warn};
+        use ThreadSafety::{Declared, Off, Strict, Warn};
         let outcome = |thread_safety, declared, lanes| {
             let mut facts = facts(true, false, &[]);
             facts.thread_safe = declared;
@@ -224,6 +266,9 @@ mod tests {
         let told = vec!["thread_safety.undeclared".to_owned()];
         for (thread_safety, declared, expected) in [
             (Off, Some(false), Ok(vec![])),
+            (Declared, Some(true), Ok(vec![])),
+            (Declared, None, Ok(told.clone())),
+            (Declared, Some(false), Err(())),
             (Warn, Some(true), Ok(vec![])),
             (Warn, None, Ok(told)),
             (Warn, Some(false), Err(())),

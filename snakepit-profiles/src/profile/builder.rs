@@ -11,7 +11,7 @@ use crate::boot::{BootMessage, Recipe};
 use crate::frame::DEFAULT_MAX_FRAME;
 use crate::interpreter::Interpreter;
 use crate::launch::{Launcher, Rules};
-use crate::settings::{GilPolicy, LaneKind, LogLevel, SpawnMode, ThreadSafety};
+use crate::settings::{GilPolicy, LaneKind, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// Describes a profile, such as a [`ProcessProfile`](crate::ProcessProfile).
 pub struct Builder<P> {
@@ -30,6 +30,7 @@ pub(super) struct Options {
     /// How many workers the pool is to have, as far as that is known.
     pub(super) workers: usize,
     pub(super) thread_safety: ThreadSafety,
+    pub(super) unserialisable: Unserialisable,
     pub(super) recipe: Recipe,
 }
 
@@ -41,6 +42,7 @@ impl Options {
             gil: None,
             workers: 1,
             thread_safety: ThreadSafety::default(),
+            unserialisable: Unserialisable::default(),
             recipe: Recipe {
                 python: Interpreter::default(),
                 env: BTreeMap::new(),
@@ -64,7 +66,7 @@ impl Options {
             gil: self.gil.unwrap_or(kind.usual_gil_policy()),
             thread_safety: self.thread_safety,
         };
-        Launcher::new(self.recipe, self.spawn, lanes, rules)
+        Launcher::new(self.recipe, self.spawn, lanes, rules, self.unserialisable)
     }
 }
 
@@ -139,6 +141,12 @@ impl<P: Profile> Builder<P> {
         self
     }
 
+    /// What becomes of results that no value can carry: by default the call ends with an error.
+    pub fn unserialisable(mut self, unserialisable: Unserialisable) -> Self {
+        self.options.unserialisable = unserialisable;
+        self
+    }
+
     /// The largest call and the largest answer, in bytes. 64 MiB by default, and less than 4 GiB.
     pub fn max_payload(mut self, bytes: u32) -> Self {
         self.options.recipe.boot.max_frame = bytes;
@@ -171,7 +179,7 @@ impl<P: ManyLanes> Builder<P> {
 
 #[expect(private_bounds, reason = "see above")]
 impl<P: SharedInterpreter> Builder<P> {
-    /// What is asked of the adapter, whose instances share a process.
+    /// What is asked of the adapter, whose instances share a process, and whether they are watched.
     pub fn thread_safety(mut self, thread_safety: ThreadSafety) -> Self {
         self.options.thread_safety = thread_safety;
         self

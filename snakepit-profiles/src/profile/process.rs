@@ -61,7 +61,7 @@ impl WorkerProfile for ProcessProfile {
 }
 
 /// Builds a [`ProcessProfile`] from the keys `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`,
-/// `max_payload` and `log_level` of a pool's configuration.
+/// `max_payload`, `log_level` and `unserialisable` of a pool's configuration.
 ///
 /// Paths start from the folder of the configuration, which modules are looked for in too.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,12 +10,13 @@ use snakepit_python::{Request, names_a_file};
 use super::builder::{Builder, Profile, SharedInterpreter};
 use super::lanes;
 use crate::frame::DEFAULT_MAX_FRAME;
-use crate::settings::{LogLevel, SpawnMode, ThreadSafety};
+use crate::settings::{LogLevel, SpawnMode, ThreadSafety, Unserialisable};
 
 /// The smallest `max_payload`: an error with a short traceback has to pass.
 const SMALLEST_PAYLOAD: u64 = 4096;
 
-/// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload` and `log_level`.
+/// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload`, `log_level` and
+/// `unserialisable`.
 pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSettings) -> Builder<P> {
     let adapter: Option<String> = section.required("adapter");
     let adapter = adapter.map(|name| from_base(section, &name, names_a_file(&name)));
@@ -23,7 +24,8 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSetting
         .paths([from_base(section, ".", true)])
         .preload(section.or("preload", Vec::<String>::new()))
         .spawn(section.or("spawn", SpawnMode::default()))
-        .log_level(section.or("log_level", LogLevel::default()));
+        .log_level(section.or("log_level", LogLevel::default()))
+        .unserialisable(section.or("unserialisable", Unserialisable::default()));
     if let Some(request) = interpreter(section) {
         builder = builder.python(request);
     }

@@ -5,12 +5,16 @@ use snakepit_core::CallId;
 use snakepit_core::Command;
 use snakepit_core::event::{LogLine, LogStream};
 
+use super::spec::CommandMessage;
 use crate::facts::Facts;
 
 /// A worker's `HELLO`, without the parts only people read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) protocol: u32,
+    /// What it can do beyond the base protocol.
+    #[serde(default)]
+    features: Vec<String>,
     pub(crate) lanes: u16,
     /// The number of each lane's thread, as dumps of stacks name it.
     #[serde(default)]
@@ -22,36 +26,16 @@ pub(crate) struct Hello {
 }
 
 impl Hello {
+    /// Whether it keeps something for sessions.
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        self.features.iter().any(|feature| feature == "sessions")
+    }
+
     /// The commands it offers.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.commands)
-            .into_iter()
-            .map(
-                |CommandMessage {
-                     name,
-                     signature,
-                     doc,
-                     stream,
-                 }| Command {
-                    name,
-                    signature,
-                    doc,
-                    stream,
-                },
-            )
-            .collect()
+        let commands = std::mem::take(&mut self.commands);
+        commands.into_iter().map(Command::from).collect()
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct CommandMessage {
-    name: String,
-    #[serde(default)]
-    signature: String,
-    #[serde(default)]
-    doc: String,
-    #[serde(default)]
-    stream: bool,
 }
 
 #[derive(Deserialize)]

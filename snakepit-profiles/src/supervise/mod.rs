@@ -6,8 +6,10 @@
 mod ask;
 mod messages;
 mod output;
+mod spec;
 mod stacks;
 mod task;
+mod telemetry;
 mod words;
 
 use std::fmt;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::net::{SendFlags, send};
 use snakepit_core::error::{CallError, ExitReport, ExitStatus};
-use snakepit_core::{Delivery, event::LogLine};
+use snakepit_core::{Delivery, Telemetry, event::LogLine};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -33,6 +35,7 @@ use ask::Questions;
 pub(crate) use messages::{Hello, stack, trimmed};
 pub(crate) use output::{Lines, Tail};
 pub(crate) use task::{Birth, Parent, Worker, read, supervise};
+pub(crate) use telemetry::event;
 use words::Words;
 
 /// How long an exit report may follow the end of a connection before the worker is taken for alive and at fault.
@@ -46,6 +49,9 @@ pub(crate) type Findings = Arc<dyn Fn(Finding) + Send + Sync>;
 
 /// Takes a worker's output, line by line.
 pub(crate) type Sink = Arc<dyn Fn(LogLine) + Send + Sync>;
+
+/// Takes what code in a worker tells of its work.
+pub(crate) type Listener = Arc<dyn Fn(Telemetry) + Send + Sync>;
 
 /// A worker process, from outside. Clones are the same worker; none of them keeps it alive.
 #[derive(Clone)]

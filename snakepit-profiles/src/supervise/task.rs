@@ -20,7 +20,7 @@ use super::ask::Questions;
 use super::messages::{self, Hello};
 use super::output::Lines;
 use super::words::Words;
-use super::{Findings, Handle, LAST_WORD, Shared, Sink, Verdict};
+use super::{Findings, Handle, LAST_WORD, Listener, Shared, Sink, Verdict, event};
 use crate::boot::Ward;
 use crate::cgroup::{self, Group};
 use crate::codec::Failure;
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) sink: Sink,
     /// Takes what it finds out about itself.
     pub(crate) findings: Findings,
+    /// Takes what its code tells.
+    pub(crate) telemetry: Listener,
     /// The zygote it was forked from, kept until the worker is gone.
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// The control group that was made for it.
@@ -93,6 +95,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         lanes,
         sink,
         findings,
+        telemetry,
         parent,
         group,
         place,
@@ -128,6 +131,7 @@ pub(crate) fn supervise(worker: Worker) -> io::Result<(Handle, oneshot::Receiver
         status,
         sink,
         findings,
+        telemetry,
         parent,
         ward: Some(ward),
         handle: handle.clone(),
@@ -148,6 +152,7 @@ struct Task {
     status: oneshot::Receiver<ExitStatus>,
     sink: Sink,
     findings: Findings,
+    telemetry: Listener,
     parent: Option<Arc<dyn Parent>>,
     ward: Option<Ward>,
 }
@@ -282,6 +287,9 @@ impl Task {
                 self.handle.0.words.lock().note(&line.text);
                 (self.sink)(line);
             }
+            (Kind::Event, _) => {
+                (self.telemetry)(event(body, frame.header.id).map_err(malformed)?);
+            }
             (Kind::Stack, None) => {
                 let stack = messages::stack(body).map_err(malformed)?;
                 if !self.handle.0.stacks.answer(frame.header.id, stack) {
@@ -301,7 +309,7 @@ impl Task {
                     return Err("PONG without a PING".to_owned());
                 }
             }
-            (Kind::Notice, None) => {
+            (Kind::Notice, _) => {
                 (self.findings)(serde_json::from_slice(body).map_err(malformed)?);
             }
             (Kind::Hello, Some(_)) => {

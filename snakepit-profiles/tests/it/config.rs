@@ -24,7 +24,7 @@ async fn a_configured_profile_launches() {
         let config = parse("process", &format!(
             "adapter: {adapter}; adapter_args: {{greeting: hi, numbers: [1, 2.5, null]}}; \
              adapter_env: {{{mark}: '{value}', OMP_NUM_THREADS: '3'}}; python: {python}; preload: [json]; \
-             spawn: zygote; max_payload: 1MiB; log_level: WARNING"
+             spawn: zygote; max_payload: 1MiB; log_level: WARNING; unserialisable: placeholder"
         ))
         .unwrap();
         let profile = &config.pools[0].profile;
@@ -47,6 +47,7 @@ fn nonsense_is_refused_with_its_place() {
     for keys in [
         "spawn: sometimes",
         "log_level: loud",
+        "unserialisable: pickle",
         "max_payload: 10",
         "max_payload: 4GiB",
         "adapter_args: [1]",
@@ -60,6 +61,24 @@ fn nonsense_is_refused_with_its_place() {
             report.contains(key) && report.contains("test.yaml"),
             "{keys}: {report}"
         );
+    }
+}
+
+#[test]
+fn the_guide_to_threads_shows_a_configuration_and_every_value() {
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/guides/thread-safe-adapters.md"
+    );
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, rest) = guide.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let registry = snakepit_profiles::registry();
+    let config = Config::parse(shown, "guide.yaml", adapters(), &registry).unwrap();
+    assert_eq!(config.pools[0].profile.kind(), "thread");
+    for value in ["off", "declared", "warn", "strict"] {
+        parse("thread", &format!("adapter: x.py; thread_safety: {value}")).unwrap();
+        assert!(guide.contains(&format!("| `{value}`")), "{value}");
     }
 }
 

@@ -12,10 +12,12 @@ use crate::support::{Pit, python_version};
 fn subject<P: WorkerProfile>(spawn: SpawnMode, profile: impl FnOnce(&Pit) -> P) -> Subject {
     let pit = Arc::new(Pit::new());
     let profile = profile(&pit);
-    Subject::new(profile).left_over(move || match spawn {
-        SpawnMode::Exec => pit.processes().len(),
-        _ => pit.grandchildren(),
-    })
+    Subject::new(profile)
+        .with_tools()
+        .left_over(move || match spawn {
+            SpawnMode::Exec => pit.processes().len(),
+            _ => pit.grandchildren(),
+        })
 }
 
 fn process(spawn: SpawnMode) -> Subject {

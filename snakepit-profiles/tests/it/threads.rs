@@ -125,7 +125,7 @@ async fn a_thread_pool_says_once_that_the_gil_is_on() {
 
 #[tokio::test]
 async fn an_adapter_is_held_to_what_it_declares() {
-    use ThreadSafety::{Off, Strict, Warn};
+    use ThreadSafety::{Declared, Off, Strict, Warn};
     let pit = Pit::new();
     for (declared, thread_safety, accepted) in [
         (Some("yes"), Strict, true),
@@ -133,6 +133,8 @@ async fn an_adapter_is_held_to_what_it_declares() {
         (Some("no"), Off, true),
         (None, Strict, false),
         (None, Warn, true),
+        (Some("no"), Declared, false),
+        (None, Declared, true),
     ] {
         let mut builder = pit.threads("declared.py").thread_safety(thread_safety);
         if let Some(declared) = declared {

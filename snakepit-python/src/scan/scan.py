@@ -8,6 +8,8 @@ import json
 import os
 import sys
 
+THREADED = "ThreadSafeAdapter"
+
 
 def imported(tree):
     """The full name of every module imported, wherever in the file; what is imported from one counts as one too."""
@@ -55,10 +57,12 @@ class Classes:
 
     def __init__(self, tree):
         self.found = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        self.threaded = set()
         self.names = {"tool": "tool", "BaseAdapter": "BaseAdapter"}
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == "snakepit_bridge":
+            if isinstance(node, ast.ImportFrom) and top(node.module or "") == "snakepit_bridge":
                 self.names.update((alias.asname, alias.name) for alias in node.names if alias.asname)
+                self.threaded.update(alias.asname or alias.name for alias in node.names if alias.name == THREADED)
 
     def family(self, name):
         """A class and those it inherits from, as far as they are in this file."""
@@ -76,6 +80,13 @@ class Classes:
         bases = [name_of(base) for node in self.family(name) for base in node.bases]
         return [self.names.get(base, base) for base in bases]
 
+    def is_threaded(self, name):
+        """Whether it inherits from the bridge's adapter for threads, which declares itself thread-safe."""
+        for base in [base for node in self.family(name) for base in node.bases]:
+            if name_of(base) in (self.threaded if isinstance(base, ast.Name) else [THREADED]):
+                return True
+        return False
+
     def has_tools(self, name):
         """Whether a method is marked as a tool."""
         methods = [node for owner in self.family(name) for node in owner.body]
@@ -87,7 +98,7 @@ class Classes:
 
         A class whose base is defined elsewhere may be either. Without any of them the module is the adapter.
         """
-        adapters = [name for name in self.found if "BaseAdapter" in self.bases(name)]
+        adapters = [name for name in self.found if "BaseAdapter" in self.bases(name) or self.is_threaded(name)]
         if len(adapters) == 1:
             return adapters
         with_tools = [name for name in self.found if self.has_tools(name)]
@@ -100,7 +111,7 @@ class Classes:
     def declares(self, name):
         """What a class says, by itself or by what it inherits from."""
         said = [declared(node.body) for node in self.family(name)]
-        return next((value for value in said if value is not None), None)
+        return next((value for value in said if value is not None), True if self.is_threaded(name) else None)
 
 
 def thread_safe(tree, wanted):

@@ -92,6 +92,22 @@ fn without_a_name_the_class_the_bridge_would_take_has_to_say_it() {
             adapter("BaseAdapter", "pass") + "__thread_safe__ = True\n",
             Some(true),
         ),
+        (
+            "from snakepit_bridge.base_adapter_threaded import ThreadSafeAdapter as Base\n"
+                .to_owned()
+                + &adapter("Base", "pass"),
+            Some(true),
+        ),
+        (
+            "from snakepit_bridge import ThreadSafeAdapter\n".to_owned()
+                + &adapter("ThreadSafeAdapter", &saying("False")),
+            Some(false),
+        ),
+        (
+            "import snakepit_bridge as bridge\n".to_owned()
+                + &adapter("bridge.ThreadSafeAdapter", "pass"),
+            Some(true),
+        ),
         // A name that is not the bridge's.
         ("class Adapter(ThreadSafeAdapter): ...\n".to_owned(), None),
     ] {

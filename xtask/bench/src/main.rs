@@ -5,6 +5,7 @@
     reason = "a program for the terminal"
 )]
 
+mod author;
 mod cancel;
 mod compare;
 mod floor;
@@ -68,6 +69,8 @@ enum What {
     Cancel,
     /// What keeping workers alive costs, and how fast it acts: recycling, reloads, deaths, timeouts, a long run
     Lifecycle,
+    /// What adapters' authors use: streams, host tools, sessions, values
+    Author,
     /// All of it but the comparison
     All,
     /// The other end of the floor
@@ -126,6 +129,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
     if wanted(What::Cancel) {
         cancel::run(&setup, &mut report)?;
+    }
+    if wanted(What::Author) {
+        author::run(&setup, &mut report)?;
     }
     if wanted(What::Lifecycle) {
         lifecycle::run(&setup, &mut report)?;

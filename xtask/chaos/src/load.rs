@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::arena::{Arena, Ground};
 use crate::calls::{Calls, PATIENCE, Plan, What};
 use crate::ledger::Promise;
+use crate::stall::stalled;
 
 /// Callers of each pool.
 const CALLERS: usize = 6;
@@ -64,7 +65,7 @@ impl From<Result<End, CallError>> for End {
 /// Makes a call and judges how it ended.
 pub(crate) async fn make(ground: &Arc<Ground>, session: &str, plan: Plan) {
     let nonce = ground.ledger.open(plan.what == What::Idempotent);
-    let began = Instant::now();
+    let (began, stood_still) = (Instant::now(), stalled());
     let mut rests = Duration::ZERO;
     let attempt = attempt(ground, session, plan, nonce, &mut rests);
     let Ok(end) = timeout(plan.timeout + LOST, attempt).await else {
@@ -76,10 +77,11 @@ pub(crate) async fn make(ground: &Arc<Ground>, session: &str, plan: Plan) {
     };
     let passed = began.elapsed();
     let took = passed.saturating_sub(rests);
-    let late = took.saturating_sub(plan.timeout);
+    let stood_still = stalled().saturating_sub(stood_still);
+    let late = took.saturating_sub(plan.timeout + stood_still);
     if late > SLACK {
         ground.fault(format!(
-            "call {nonce:#x} {plan:?} took {took:?}, which is {late:?} too long"
+            "call {nonce:#x} {plan:?} took {took:?}, which is {late:?} too long (the machine stood still for {stood_still:?})"
         ));
     }
     let (promise, outcome) = match &end {
@@ -248,7 +250,7 @@ fn surprising(
         CallError::Remote(remote) => match remote.kind {
             RemoteKind::Exception => {
                 plan.what == What::Raise
-                    && remote.exception.type_name == "ValueError"
+                    && remote.exception.is("ValueError")
                     && remote.exception.message == format!("nonce {nonce}")
             }
             RemoteKind::Expired => true,
@@ -267,6 +269,10 @@ fn surprising(
             Rejection::QueueFull { .. } => true,
             Rejection::Draining | Rejection::Closed => ends,
             Rejection::SessionBusy { .. } => plan.what == What::Session(Affinity::StrictFailFast),
+            Rejection::SessionLost { .. } => matches!(
+                plan.what,
+                What::Session(Affinity::StrictQueue | Affinity::StrictFailFast)
+            ),
             // It waited in vain because launches failed, which are tried again.
             Rejection::Unavailable { cause } => !cause.is_permanent(),
             _ => false,

@@ -16,6 +16,7 @@ mod plan;
 mod proc;
 mod quiet;
 mod report;
+mod stall;
 mod watch;
 
 use std::path::PathBuf;

@@ -16,6 +16,10 @@ use crate::{output, running};
 
 /// Looks for interpreters and runs them; whatever runs is killed when a signal comes.
 pub(crate) fn run(args: PythonArgs, registry: &Registry) -> Result<(), Failure> {
+    if matches!(args.action, PythonAction::Bridge) {
+        let folder = snakepit_profiles::bridge().map_err(Failure::System)?;
+        return output::line(&folder.display().to_string()).map(drop);
+    }
     let registry = registry.clone();
     running::stoppable(move |stop| match args.action {
         PythonAction::List(args) => list::run(&args, &finder(Environment::of_this_process(), stop)),
@@ -24,6 +28,7 @@ pub(crate) fn run(args: PythonArgs, registry: &Registry) -> Result<(), Failure> 
         PythonAction::Compat(args) => {
             compat::run(&args, &finder(Environment::of_this_process(), stop))
         }
+        PythonAction::Bridge => Ok(()),
     })
 }
 

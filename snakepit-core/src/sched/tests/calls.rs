@@ -186,15 +186,6 @@ fn a_call_that_fails_fast_does_not_wait_for_the_worker_its_session_got_meanwhile
 }
 
 #[test]
-fn a_strict_session_moves_when_its_worker_dies() {
-    let mut bench = Bench::ready(2, 1);
-    let (first, _) = bench.arrive_with(Priority::Normal, Some(("s", Affinity::StrictQueue)));
-    let home = bench.worker_of(first).unwrap();
-    let (second, _) = bench.arrive_with(Priority::Normal, Some(("s", Affinity::StrictQueue)));
-    assert_eq!(granted(&bench.on(Input::Exited(home))), [second]);
-}
-
-#[test]
 fn draining_finishes_what_waits_and_takes_nothing_new() {
     let mut bench = Bench::ready(1, 1);
     let (running, _) = bench.arrive();

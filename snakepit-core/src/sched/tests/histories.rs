@@ -67,6 +67,8 @@ fn settings() -> impl Strategy<Value = PoolSettings> {
             quarantine_grace: Duration::from_secs(2),
             max_concurrent_recycles: recycles,
             session_drain: Duration::from_secs(3),
+            session_ttl: Duration::from_secs(5),
+            max_sessions: 3,
             restart_budget: budget,
             restart_window: Duration::from_secs(1),
             slow_call_after: Some(Duration::from_millis(700)),

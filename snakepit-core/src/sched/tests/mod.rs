@@ -7,6 +7,7 @@ mod quarantine;
 mod recycling;
 mod restart;
 mod scaling;
+mod sessions;
 mod table;
 mod workers;
 
@@ -27,16 +28,13 @@ impl Bench {
         Self::with(PoolSettings {
             size: target,
             queue_size,
+            session_ttl: Duration::from_secs(60),
             ..PoolSettings::default()
         })
     }
 
     fn with(settings: PoolSettings) -> Self {
-        let config = SchedulerConfig {
-            settings,
-            session_ttl: Duration::from_secs(60),
-            seed: 1,
-        };
+        let config = SchedulerConfig { settings, seed: 1 };
         let mut bench = Self {
             sched: Scheduler::new(&config),
             now: Instant::now(),
@@ -104,6 +102,7 @@ impl Bench {
             call,
             priority,
             session,
+            only_on: None,
             give_up_at: self.now + patience.min(time_left),
             deadline: self.now + time_left,
         }));

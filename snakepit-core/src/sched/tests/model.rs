@@ -153,7 +153,9 @@ impl Model {
     pub(super) fn apply(&mut self, actions: &[Action]) {
         for action in actions {
             match action {
-                Action::Grant { call, worker, lane } => self.grant(*call, *worker, *lane),
+                Action::Grant {
+                    call, worker, lane, ..
+                } => self.grant(*call, *worker, *lane),
                 Action::Reject { call, why } => {
                     let waited = self.waiting.remove(call).is_some();
                     assert!(waited, "{call} was refused but did not wait");
@@ -199,6 +201,10 @@ impl Model {
                     self.target = *to;
                 }
                 Action::Breaker(state) => self.break_to(*state),
+                Action::SessionOpened { worker, .. } | Action::SessionMoved { to: worker, .. } => {
+                    assert!(self.states[worker].is_serving(), "a session of {worker}");
+                }
+                Action::SessionEnded(..) => {}
             }
         }
     }

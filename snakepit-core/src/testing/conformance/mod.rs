@@ -6,6 +6,7 @@ mod dying;
 mod launching;
 mod streams;
 mod support;
+mod tools;
 
 pub use calls::*;
 pub use cancelling::*;
@@ -13,6 +14,7 @@ pub use dying::*;
 pub use launching::*;
 pub use streams::*;
 pub use support::run;
+pub use tools::*;
 
 /// Tests a profile against the contract of [`WorkerProfile`](crate::WorkerProfile) and [`Worker`](crate::Worker).
 ///
@@ -42,6 +44,8 @@ pub use support::run;
 /// | `die()` | ends the worker at once, without an answer |
 /// | `numbers(count)` | produces 0, 1, 2, ... below the count; called plainly it returns the list |
 /// | `broken_numbers(count)` | produces the same, and then raises an exception |
+/// | `ask(tool, value)` | asks that tool with the value, and returns its answer; only with [`Subject::with_tools`](crate::testing::Subject::with_tools) |
+/// | `total(numbers)` | returns the sum of an input stream; the same |
 #[macro_export]
 macro_rules! conformance {
     ($subject:expr) => {
@@ -67,6 +71,9 @@ macro_rules! conformance {
             an_error_ends_a_stream_and_nothing_more
             a_stream_called_plainly_is_a_list
             a_plain_command_asked_for_a_stream_yields_one_value
+            a_command_asks_a_tool_and_gets_its_answer
+            a_tool_is_dropped_with_the_call_it_works_for
+            a_stream_is_an_argument
             a_call_dropped_midway_costs_no_capacity
             a_stream_dropped_midway_costs_no_capacity
             calls_dropped_at_any_time_leave_no_answer_behind

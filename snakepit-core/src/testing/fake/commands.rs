@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::command::Command;
 use crate::error::{CallError, RemoteError, RemoteKind};
+use crate::exchange::Ask;
 use crate::value::{Args, Value, to_json};
-use crate::worker::{Call, Command};
+use crate::worker::Call;
 
 /// What a command does, as far as it can be known beforehand.
 pub(super) enum Outcome {
@@ -15,6 +17,10 @@ pub(super) enum Outcome {
     Many(Steps),
     /// It takes its time, and then produces null.
     Wait(Duration),
+    /// It asks a tool, and returns the answer.
+    Ask(Ask),
+    /// It returns the sum of its input.
+    Total,
     /// It ends the worker.
     Die,
 }
@@ -31,16 +37,18 @@ const COMMANDS: &[(&str, &str, bool)] = &[
     ("sleep", "(seconds)", false),
     ("numbers", "(count)", true),
     ("broken_numbers", "(count)", true),
+    ("ask", "(tool, value)", false),
+    ("total", "(numbers)", false),
     ("die", "()", false),
     ("hang", "()", false),
 ];
 
 pub(super) fn offered() -> Vec<Command> {
-    let command = |&(name, signature, stream): &(&str, &str, bool)| Command {
-        name: name.to_owned(),
-        signature: signature.to_owned(),
-        doc: String::new(),
-        stream,
+    let command = |&(name, signature, stream): &(&str, &str, bool)| {
+        let mut command = Command::new(name);
+        command.signature = signature.into();
+        command.stream = stream;
+        command
     };
     COMMANDS.iter().map(command).collect()
 }
@@ -65,6 +73,14 @@ pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, CallErr
                 numbers(&call.args)?.chain([broken]),
             )))
         }
+        "ask" => match call.args.positional.as_slice() {
+            [Value::Str(tool), value] => {
+                let ask = Ask::new(tool.as_str(), Args::positional([value.clone()]));
+                Ok(Outcome::Ask(ask))
+            }
+            _ => Err(unfit("expected `tool` and `value`")),
+        },
+        "total" => Ok(Outcome::Total),
         "die" => Ok(Outcome::Die),
         "hang" => Ok(Outcome::Wait(Duration::MAX)),
         other => Err(error(
@@ -102,7 +118,7 @@ fn unfit(message: &str) -> CallError {
     error(RemoteKind::BadArguments, message)
 }
 
-fn raised(message: Value) -> CallError {
+pub(super) fn raised(message: Value) -> CallError {
     match message {
         Value::Str(text) => error(RemoteKind::Exception, text),
         other => error(RemoteKind::Exception, to_json(&other)),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use crate::command::Command;
 use crate::error::{LaunchError, LaunchErrorKind};
 use crate::limits::Ceiling;
 use crate::worker::{Hello, LaunchContext, Launched, WorkerProfile};
@@ -41,6 +42,7 @@ pub struct FakeProfile {
     lanes: u16,
     ceiling: Option<Ceiling>,
     memory_enforced: bool,
+    described: Vec<Command>,
     books: Arc<Books>,
 }
 
@@ -101,6 +103,7 @@ impl FakeProfile {
             lanes: 1,
             ceiling: None,
             memory_enforced: false,
+            described: Vec::new(),
             books: Arc::default(),
         }
     }
@@ -121,6 +124,12 @@ impl FakeProfile {
     /// The workers say that the kernel enforces their memory limit. To be said before cloning.
     pub fn memory_enforced(mut self) -> Self {
         self.memory_enforced = true;
+        self
+    }
+
+    /// The workers say this of their command of that name. To be said before cloning.
+    pub fn describe(mut self, command: Command) -> Self {
+        self.described.push(command);
         self
     }
 
@@ -186,7 +195,14 @@ impl WorkerProfile for FakeProfile {
         hello.process = Some(worker.process());
         hello.memory_enforced = self.memory_enforced;
         hello.runtime = "fake".into();
-        hello.commands = commands::offered().into();
+        let mut offered = commands::offered();
+        offered.retain(|command| {
+            self.described
+                .iter()
+                .all(|other| other.name != command.name)
+        });
+        offered.extend(self.described.iter().cloned());
+        hello.commands = offered.into();
         Ok(Launched { worker, hello })
     }
 

@@ -1,6 +1,7 @@
 //! A worker inside the process: lanes, cancellation and death as the contract has them. Knows no command.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,11 +11,13 @@ use futures_util::stream::{StreamExt as _, unfold};
 use tokio::sync::watch;
 
 use super::Life;
-use super::commands::{Outcome, Steps, begin, error};
-use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind};
+use super::commands::{Outcome, Steps, begin, error, raised};
+use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind, ToolError};
+use crate::exchange::{Ask, Exchange};
 use crate::ids::{CallId, LaneId};
 use crate::limits::CancelGrace;
 use crate::notice::Notice;
+use crate::telemetry::Telemetry;
 use crate::value::Value;
 use crate::worker::{Call, LaunchContext, Quiesced, Reply, ReplyStream, Worker};
 
@@ -69,6 +72,11 @@ impl FakeWorker {
     /// Gives a notice, as a real worker does when it finds out something.
     pub fn notify(&self, notice: Notice) {
         (self.context.notices)(notice);
+    }
+
+    /// Tells something, as code in a real worker does.
+    pub fn tell(&self, telemetry: Telemetry) {
+        (self.context.telemetry)(telemetry);
     }
 
     /// `pool/number`.
@@ -193,6 +201,14 @@ impl Worker for FakeWorker {
             }
             Ok(Outcome::Many(steps)) => steps,
             Ok(Outcome::One(value)) => Box::new(std::iter::once(Ok(value))),
+            Ok(Outcome::Ask(ask)) => {
+                let answer = unless_gone(&self.state, answered(call.exchange, ask)).await?;
+                Box::new(std::iter::once(answer))
+            }
+            Ok(Outcome::Total) => {
+                let total = unless_gone(&self.state, total(call.exchange)).await?;
+                Box::new(std::iter::once(total))
+            }
             Ok(Outcome::Wait(time)) => {
                 unless_gone(&self.state, tokio::time::sleep(time)).await?;
                 Box::new(std::iter::once(Ok(Value::Null)))
@@ -261,6 +277,26 @@ impl Worker for FakeWorker {
     async fn exited(&self) -> ExitReport {
         gone(&self.state).await
     }
+}
+
+async fn answered(exchange: Option<Arc<dyn Exchange>>, ask: Ask) -> Result<Value, CallError> {
+    let answer = match exchange {
+        Some(exchange) => exchange.ask(ask).await,
+        None => Err(ToolError::unknown(&ask.tool, &[])),
+    };
+    answer.map_err(|failed| raised(failed.message.into()))
+}
+
+async fn total(exchange: Option<Arc<dyn Exchange>>) -> Result<Value, CallError> {
+    let mut total = 0;
+    while let Some(exchange) = &exchange {
+        let Some(item) = poll_fn(|cx| exchange.poll_item(cx)).await else {
+            break;
+        };
+        let item = item.map_err(|failed| raised(failed.message.into()))?;
+        total += item.as_i64().unwrap_or_default();
+    }
+    Ok(total.into())
 }
 
 fn stream(state: Arc<watch::Sender<State>>, lane: LaneId, steps: Steps) -> ReplyStream {

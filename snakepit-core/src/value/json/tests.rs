@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{from_json, to_json};
-use crate::value::{Array, Map, Opaque, Value};
+use crate::value::{Array, Columns, Map, Opaque, Table, Value};
 
 #[test]
 fn json_reads_back_as_it_was() {
@@ -42,6 +42,14 @@ fn what_json_lacks_becomes_the_nearest_thing() {
                 .unwrap()
                 .into(),
             r#"{"dtype":"|u1","shape":[1, 3],"data":"Zm9v"}"#,
+        ),
+        (
+            Table::Arrow(Bytes::from_static(b"foo")).into(),
+            r#"{"format":"arrow","data":"Zm9v"}"#,
+        ),
+        (
+            Table::Columns(Columns::new(vec![("a".into(), [1, 2].into())], 0).unwrap()).into(),
+            r#"{"a":[1,2]}"#,
         ),
         (
             Opaque {

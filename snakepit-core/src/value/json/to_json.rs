@@ -1,9 +1,10 @@
 //! Values as JSON that people and other programs read; not the wire format, and not meant to be read back exactly.
 
 use std::io::Write;
+use std::slice;
 
 use super::{base64, first_special};
-use crate::value::{Array, Map, Value};
+use crate::value::{Array, Map, Table, Value};
 
 /// The value as one line of strict JSON.
 ///
@@ -19,6 +20,8 @@ use crate::value::{Array, Map, Value};
 /// | date, time, date and time, duration | string, ISO 8601 |
 /// | decimal, UUID | string |
 /// | array | `{"dtype": "<f8", "shape": [2], "data": "Base64"}` |
+/// | table in Arrow's form | `{"format": "arrow", "data": "Base64"}` |
+/// | table in columns | object of columns by name |
 /// | opaque object | `{"type": "package.Type", "repr": "..."}` |
 pub fn to_json(value: &Value) -> String {
     let mut out = Vec::new();
@@ -50,6 +53,7 @@ pub fn write_json(value: &Value, out: &mut Vec<u8>) {
         Value::Decimal(number) => write_quoted(number, out),
         Value::Uuid(uuid) => write_quoted(uuid, out),
         Value::Array(array) => write_array(array, out),
+        Value::Table(table) => write_table(table, out),
         Value::Opaque(opaque) => {
             out.extend(b"{\"type\":");
             write_string(&opaque.type_name, out);
@@ -120,8 +124,25 @@ fn write_items(items: &[Value], out: &mut Vec<u8>) {
 }
 
 fn write_map(map: &Map, out: &mut Vec<u8>) {
+    write_entries(map.iter(), out);
+}
+
+fn write_table(table: &Table, out: &mut Vec<u8>) {
+    match table {
+        Table::Arrow(stream) => {
+            out.extend(b"{\"format\":\"arrow\",\"data\":");
+            write_bytes(stream, out);
+            out.push(b'}');
+        }
+        Table::Columns(columns) => {
+            write_entries(columns.entries().iter(), out);
+        }
+    }
+}
+
+fn write_entries(entries: slice::Iter<'_, (Value, Value)>, out: &mut Vec<u8>) {
     out.push(b'{');
-    for (index, (key, value)) in map.iter().enumerate() {
+    for (index, (key, value)) in entries.enumerate() {
         if index > 0 {
             out.push(b',');
         }

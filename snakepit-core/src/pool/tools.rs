@@ -1,0 +1,206 @@
+//! Host tools: typed functions under a name, for code in workers to call. Knows no call and no worker.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt as _;
+use parking_lot::RwLock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ToolError;
+use crate::exchange::ToolSpec;
+use crate::value::{Args, Map, Value, ValueError, from_value, to_value};
+
+type Answer = Pin<Box<dyn Future<Output = Result<Value, ToolError>> + Send>>;
+
+/// A tool.
+pub(super) struct Tool {
+    spec: ToolSpec,
+    run: Box<dyn Fn(Args) -> Answer + Send + Sync>,
+}
+
+impl Tool {
+    pub(super) fn new<T, U, E, F, R>(spec: ToolSpec, function: F) -> Self
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        let name = spec.name.clone();
+        let run = move |args: Args| -> Answer {
+            let work = match typed::<T>(args) {
+                // Made by the tool's own code already, which may panic.
+                Ok(args) => std::panic::catch_unwind(AssertUnwindSafe(|| function(args))),
+                Err(problem) => return refuse(&name, "tool.bad_arguments", "arguments", &problem),
+            };
+            let name = name.clone();
+            Box::pin(async move {
+                let done = match work {
+                    Ok(work) => AssertUnwindSafe(work).catch_unwind().await,
+                    Err(panic) => Err(panic),
+                };
+                let done = done.map_err(|panic| panicked(&name, &*panic))?;
+                let value = to_value(&done.map_err(ToolError::from_error)?);
+                value.map_err(|problem| unfit(&name, "tool.unserialisable", "result", &problem))
+            })
+        };
+        Self {
+            spec,
+            run: Box::new(run),
+        }
+    }
+
+    /// Runs it. Never panics.
+    pub(super) fn run(&self, args: Args) -> Answer {
+        (self.run)(args)
+    }
+}
+
+/// Arguments as a tool's own type. As many readings as there are of what Python wrote: `lookup(7)` is for a tool that takes a
+/// number, a tuple of one, or a struct with one field.
+fn typed<T: DeserializeOwned>(args: Args) -> Result<T, ValueError> {
+    match (args.positional.is_empty(), args.keyword.is_empty()) {
+        (false, false) => Err(ValueError::new(
+            "pass arguments by position or by name, not both",
+        )),
+        (true, false) => from_value(args.keyword.into_iter().collect::<Map>().into()),
+        (true, true) => from_value(Value::Null)
+            .or_else(|first| from_value(Map::new().into()).map_err(|second| deeper(first, second)))
+            .or_else(|first| from_value(Value::List(Vec::new())).map_err(|_| first)),
+        (false, true) => {
+            let [only] = args.positional.as_slice() else {
+                return from_value(Value::List(args.positional));
+            };
+            from_value(only.clone()).or_else(|first| {
+                from_value(Value::List(args.positional.clone()))
+                    .map_err(|second| deeper(first, second))
+            })
+        }
+    }
+}
+
+/// The error of the reading that came further.
+fn deeper(first: ValueError, second: ValueError) -> ValueError {
+    if second.path().len() > first.path().len() {
+        second
+    } else {
+        first
+    }
+}
+
+fn refuse(name: &str, code: &str, what: &str, problem: &ValueError) -> Answer {
+    let error = unfit(name, code, what, problem);
+    Box::pin(std::future::ready(Err(error)))
+}
+
+fn unfit(name: &str, code: &str, what: &str, problem: &ValueError) -> ToolError {
+    ToolError::new(format!("{what} of tool `{name}`: {problem}")).with_code(code)
+}
+
+fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> ToolError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("a value that is no text");
+    ToolError::new(format!("tool `{name}` panicked: {text}")).with_code("tool.panicked")
+}
+
+/// Tools by name.
+#[derive(Clone, Default)]
+pub(super) struct Toolbox(BTreeMap<String, Arc<Tool>>);
+
+impl Toolbox {
+    /// Adds one, in place of one of the same name.
+    pub(super) fn add(&mut self, tool: Tool) {
+        self.0.insert(tool.spec.name.clone(), Arc::new(tool));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Tool>> {
+        self.0.get(name).cloned()
+    }
+
+    pub(super) fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
+        self.0.values().map(|tool| &tool.spec)
+    }
+}
+
+/// The tools of a pool, which may change at any time.
+#[derive(Default)]
+pub(super) struct Tools {
+    /// Whether there ever was one: calls of pools without tools look no further.
+    any: AtomicBool,
+    toolbox: RwLock<Arc<Toolbox>>,
+}
+
+impl Tools {
+    pub(super) fn new(toolbox: Toolbox) -> Self {
+        Self {
+            any: AtomicBool::new(!toolbox.is_empty()),
+            toolbox: RwLock::new(Arc::new(toolbox)),
+        }
+    }
+
+    pub(super) fn add(&self, tool: Tool) {
+        Arc::make_mut(&mut self.toolbox.write()).add(tool);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Those there are now, if there ever were any.
+    pub(super) fn get(&self) -> Option<Arc<Toolbox>> {
+        let any = self.any.load(Ordering::Acquire);
+        any.then(|| Arc::clone(&self.toolbox.read()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Lookup {
+        id: u32,
+    }
+
+    #[test]
+    fn arguments_are_read_as_the_tool_wants_them() {
+        let by_name = Args::none().with("id", 7);
+        assert_eq!(typed::<Lookup>(by_name).unwrap(), Lookup { id: 7 });
+        let one = || Args::positional([7]);
+        assert_eq!(typed::<Lookup>(one()).unwrap(), Lookup { id: 7 });
+        assert_eq!(typed::<u32>(one()).unwrap(), 7);
+        assert_eq!(typed::<(u32,)>(one()).unwrap(), (7,));
+        assert_eq!(
+            typed::<(u32, u32)>(Args::positional([1, 2])).unwrap(),
+            (1, 2)
+        );
+        typed::<()>(Args::none()).unwrap();
+        assert_eq!(typed::<Option<u32>>(Args::none()).unwrap(), None);
+        let list = Args::positional([Value::from([1, 2])]);
+        assert_eq!(typed::<Vec<u32>>(list).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_named() {
+        let error = typed::<Lookup>(Args::none().with("id", "x")).unwrap_err();
+        assert_eq!(error.path(), "id");
+        assert!(
+            typed::<u32>(Args::positional(["x"]))
+                .unwrap_err()
+                .path()
+                .is_empty()
+        );
+        assert!(typed::<Lookup>(Args::positional([1]).with("id", 7)).is_err());
+    }
+}

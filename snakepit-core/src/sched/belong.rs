@@ -1,0 +1,117 @@
+//! How calls and sessions belong together: where a call of a session may run, and what its session learns of that. Knows
+//! neither queue nor lanes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::sessions::{Kept, SessionStatus, Standing, Visit};
+use super::{Action, Affinity, Refusal, Scheduler};
+use crate::event::SessionEnd;
+use crate::ids::{SessionId, WorkerId};
+
+impl Scheduler {
+    /// The serving worker a call's session is bound to, if any; or why there can be no such call.
+    pub(super) fn seek(
+        &mut self,
+        session: &SessionId,
+        affinity: Affinity,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) -> Result<Option<WorkerId>, Refusal> {
+        match self.sessions.look(session, now) {
+            Standing::Unknown => {
+                if self.sessions.is_full() {
+                    self.expire_sessions(now, out);
+                }
+                if self.sessions.is_full() {
+                    return Err(Refusal::TooManySessions(self.sessions.len()));
+                }
+                Ok(None)
+            }
+            Standing::Expired => {
+                self.end_session(session, SessionEnd::Expired, out);
+                Ok(None)
+            }
+            Standing::Open { home, .. } if self.workers.is_serving(home) => Ok(Some(home)),
+            Standing::Open { movable, .. } if movable || affinity == Affinity::Hint => Ok(None),
+            Standing::Open { home, .. } => {
+                self.end_session(session, SessionEnd::Lost, out);
+                Err(Refusal::SessionLost(home))
+            }
+        }
+    }
+
+    /// Notes that a call of the session begins on this worker, and what it is to take along.
+    pub(super) fn enter(
+        &mut self,
+        (session, affinity): &(SessionId, Affinity),
+        worker: WorkerId,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) -> Visit {
+        let workers = &self.workers;
+        let noted = self.sessions.enter(session, worker, now, |home| {
+            // A hint that found its worker busy keeps pointing there: the next call may find it free.
+            *affinity == Affinity::Hint && workers.is_serving(home)
+        });
+        if noted.opened {
+            let session = session.clone();
+            out.push(Action::SessionOpened { session, worker });
+        }
+        if let Some(from) = noted.moved_from {
+            out.push(Action::SessionMoved {
+                session: session.clone(),
+                from,
+                to: worker,
+                with_state: noted.visit.left.is_some(),
+            });
+        }
+        if *affinity != Affinity::Hint && !noted.is_saved {
+            self.workers.insist(worker, now);
+        }
+        noted.visit
+    }
+
+    pub(super) fn end_session(
+        &mut self,
+        session: &SessionId,
+        why: SessionEnd,
+        out: &mut Vec<Action>,
+    ) {
+        let ended = self.sessions.end(session);
+        out.extend(ended.map(|ended| Action::SessionEnded(ended, why)));
+    }
+
+    pub(super) fn expire_sessions(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let ended = self.sessions.expire(now).into_iter();
+        out.extend(ended.map(|ended| Action::SessionEnded(ended, SessionEnd::Expired)));
+    }
+
+    /// Keeps what a session left on a worker with this version of it.
+    pub(crate) fn save_session(
+        &mut self,
+        session: &SessionId,
+        number: u64,
+        worker: WorkerId,
+        version: u64,
+        state: Bytes,
+    ) -> Kept {
+        self.sessions.save(session, number, worker, version, state)
+    }
+
+    /// Whether there is such a session.
+    pub(crate) fn has_session(&self, session: &SessionId, now: Instant) -> bool {
+        matches!(self.sessions.look(session, now), Standing::Open { .. })
+    }
+
+    /// All sessions, in no order.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionStatus> + '_ {
+        self.sessions.iter()
+    }
+
+    /// How many sessions there are, and the bytes kept for them.
+    pub(crate) fn session_count(&self) -> (usize, u64) {
+        (self.sessions.len(), self.sessions.saved_bytes())
+    }
+}

@@ -1,0 +1,362 @@
+//! What becomes of sessions: in the scheduler, one behaviour a test, and the table of them against a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::super::sessions::{Kept, Noted, Sessions, Standing};
+use super::*;
+use crate::session::Left;
+
+const STRICT: Affinity = Affinity::StrictQueue;
+
+/// A call of the session, and what came of it.
+fn visit(bench: &mut Bench, name: &str, affinity: Affinity) -> (CallId, Vec<Action>) {
+    bench.arrive_with(Priority::Normal, Some((name, affinity)))
+}
+
+/// A call of the session that is answered. Where it ran.
+fn use_session(bench: &mut Bench, name: &str, affinity: Affinity) -> WorkerId {
+    let (call, _) = visit(bench, name, affinity);
+    let worker = bench.worker_of(call).expect("it runs");
+    bench.on(Input::Finished(call));
+    worker
+}
+
+/// What the session's call takes along.
+fn taken(actions: &[Action]) -> Visit {
+    let visits = actions.iter().filter_map(|action| match action {
+        Action::Grant { visit, .. } => visit.clone(),
+        _ => None,
+    });
+    visits.last().expect("a call of a session was granted")
+}
+
+fn ends(actions: &[Action]) -> Vec<(String, SessionEnd)> {
+    let ends = actions.iter().filter_map(|action| match action {
+        Action::SessionEnded(ended, why) => Some((ended.session.to_string(), *why)),
+        _ => None,
+    });
+    ends.collect()
+}
+
+fn save(bench: &mut Bench, name: &str, worker: WorkerId, state: &'static [u8]) -> Kept {
+    let session = SessionId::new(name);
+    let number = 1;
+    let state = Bytes::from_static(state);
+    bench.sched.save_session(&session, number, worker, 1, state)
+}
+
+#[test]
+fn a_strict_session_that_nobody_saves_is_lost_with_its_worker_and_then_begins_anew() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", STRICT);
+    bench.on(Input::Exited(home));
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(refused(&actions), [Refusal::SessionLost(home)]);
+    assert_eq!(ends(&actions), [("s".to_owned(), SessionEnd::Lost)]);
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(taken(&actions).number, 2, "another session of that name");
+}
+
+#[test]
+fn a_call_that_waits_for_a_worker_that_is_lost_is_told() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", STRICT);
+    visit(&mut bench, "s", STRICT);
+    visit(&mut bench, "s", STRICT);
+    let actions = bench.on(Input::Exited(home));
+    assert_eq!(refused(&actions), [Refusal::SessionLost(home)]);
+}
+
+#[test]
+fn a_strict_session_without_an_answer_has_nothing_to_lose() {
+    let mut bench = Bench::ready(2, 1);
+    let (first, _) = visit(&mut bench, "s", STRICT);
+    let home = bench.worker_of(first).unwrap();
+    bench.on(Input::Exited(home));
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(refused(&actions), []);
+}
+
+#[test]
+fn a_hinted_session_moves_without_a_word() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", Affinity::Hint);
+    bench.on(Input::Exited(home));
+    let (call, actions) = visit(&mut bench, "s", Affinity::Hint);
+    let to = bench.worker_of(call).unwrap();
+    let moved = Action::SessionMoved {
+        session: "s".into(),
+        from: home,
+        to,
+        with_state: false,
+    };
+    assert!(actions.contains(&moved), "{actions:?}");
+}
+
+#[test]
+fn a_saved_session_goes_on_elsewhere_with_what_it_left() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", STRICT);
+    assert_eq!(save(&mut bench, "s", home, b"left"), Kept::Well);
+    bench.on(Input::Exited(home));
+    let (call, actions) = visit(&mut bench, "s", STRICT);
+    let left = Some(Left {
+        edition: 1,
+        state: Bytes::from_static(b"left"),
+    });
+    assert_eq!(taken(&actions).left, left);
+    let next = bench.worker_of(call).unwrap();
+    bench.on(Input::Finished(call));
+    let (again, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(taken(&actions).left, left, "nobody said it was loaded");
+    bench.on(Input::Finished(again));
+    save(&mut bench, "s", next, b"left");
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(taken(&actions).left, None);
+}
+
+#[test]
+fn a_saved_session_does_not_hold_a_worker_that_is_replaced() {
+    let mut bench = Bench::ready(1, 1);
+    let old = use_session(&mut bench, "s", STRICT);
+    save(&mut bench, "s", old, b"left");
+    bench.pass(PoolSettings::default().session_drain);
+    use_session(&mut bench, "s", STRICT);
+    bench.on(Input::Retire(old, RetireReason::Recycle));
+    bench.finish_launches(1);
+    assert_eq!(bench.state(old), Some(WorkerState::Stopping));
+    assert_ne!(use_session(&mut bench, "s", STRICT), old);
+}
+
+#[test]
+fn a_pool_with_as_many_sessions_as_it_may_have_takes_another_when_one_has_expired() {
+    let mut bench = Bench::with(PoolSettings {
+        size: 1,
+        max_sessions: 2,
+        session_ttl: Duration::from_secs(60),
+        ..PoolSettings::default()
+    });
+    bench.finish_launches(1);
+    use_session(&mut bench, "a", Affinity::Hint);
+    bench.now += Duration::from_secs(10);
+    use_session(&mut bench, "b", Affinity::Hint);
+    let (_, actions) = visit(&mut bench, "c", Affinity::Hint);
+    assert_eq!(refused(&actions), [Refusal::TooManySessions(2)]);
+    use_session(&mut bench, "b", Affinity::Hint);
+    bench.now += Duration::from_secs(50);
+    let (_, actions) = visit(&mut bench, "c", Affinity::Hint);
+    assert_eq!(refused(&actions), []);
+    assert_eq!(ends(&actions), [("a".to_owned(), SessionEnd::Expired)]);
+}
+
+#[test]
+fn a_session_expires_by_itself_but_not_while_a_call_runs() {
+    let mut bench = Bench::ready(1, 1);
+    let ttl = Duration::from_secs(60);
+    let (call, _) = visit(&mut bench, "s", STRICT);
+    assert_eq!(ends(&bench.pass(ttl * 3)), []);
+    bench.on(Input::Finished(call));
+    assert_eq!(
+        ends(&bench.pass(ttl * 2 + Duration::from_secs(2))),
+        [("s".to_owned(), SessionEnd::Expired)]
+    );
+    assert_eq!(bench.sched.session_count(), (0, 0));
+    assert_eq!(bench.sched.wake_at(), None);
+}
+
+#[test]
+fn a_closed_session_is_another_one_when_its_name_is_used_again() {
+    let mut bench = Bench::ready(1, 2);
+    let (running, _) = visit(&mut bench, "s", STRICT);
+    let home = bench.worker_of(running).unwrap();
+    save(&mut bench, "s", home, b"left");
+    let actions = bench.on(Input::CloseSession("s".into()));
+    assert_eq!(ends(&actions), [("s".to_owned(), SessionEnd::Closed)]);
+    assert_eq!(bench.on(Input::CloseSession("s".into())), []);
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    let expected = Visit {
+        number: 2,
+        left: None,
+    };
+    assert_eq!(taken(&actions), expected);
+    assert_eq!(save(&mut bench, "s", home, b"late"), Kept::Well);
+    assert_eq!(bench.sched.session_count(), (1, 0), "of the one before");
+}
+
+#[test]
+fn a_call_for_one_worker_waits_for_it_past_the_limit_of_the_queue_and_ends_with_it() {
+    let mut bench = Bench::new(2, 0);
+    bench.finish_launches(1);
+    let (running, _) = bench.arrive();
+    let worker = bench.worker_of(running).unwrap();
+    let ask = |bench: &mut Bench, number| {
+        bench.on(Input::Arrived(Arrival {
+            call: CallId::new(number),
+            priority: Priority::Normal,
+            session: None,
+            only_on: Some(worker),
+            give_up_at: bench.now + Duration::from_secs(1),
+            deadline: bench.now + Duration::from_secs(1),
+        }))
+    };
+    assert_eq!(ask(&mut bench, 100), [], "though another worker is free");
+    let actions = bench.on(Input::Finished(running));
+    assert_eq!(granted(&actions), [CallId::new(100)]);
+    assert_eq!(ask(&mut bench, 101), []);
+    let actions = bench.on(Input::Exited(worker));
+    assert_eq!(refused(&actions), [Refusal::WorkerGone]);
+    assert_eq!(refused(&ask(&mut bench, 102)), [Refusal::WorkerGone]);
+}
+
+/// Something that happens to the table.
+#[derive(Clone, Debug)]
+enum Op {
+    Enter(u8, u8, bool),
+    Leave(usize, bool),
+    Save(u8, u8, u8, u16),
+    End(u8),
+    Wait(u8),
+    Expire,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (name, worker) = (0..4u8, 0..3u8);
+    prop_oneof![
+        4 => (name.clone(), worker.clone(), any::<bool>()).prop_map(|(n, w, s)| Op::Enter(n, w, s)),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(call, answered)| Op::Leave(call, answered)),
+        3 => (name.clone(), worker, 0..4u8, 0..12u16).prop_map(|(n, w, v, s)| Op::Save(n, w, v, s)),
+        1 => name.prop_map(Op::End),
+        3 => (0..15u8).prop_map(Op::Wait),
+        2 => Just(Op::Expire),
+    ]
+}
+
+/// A session as the model has it.
+struct Known {
+    number: u64,
+    home: WorkerId,
+    seen_by: BTreeSet<WorkerId>,
+    used: Instant,
+    running: u32,
+    answered: bool,
+    saved: Option<(WorkerId, u64, usize)>,
+}
+
+const LIMIT: usize = 8;
+const TTL: Duration = Duration::from_secs(10);
+
+fn is_over(known: &Known, now: Instant) -> bool {
+    known.running == 0 && now >= known.used + TTL
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn the_table_agrees_with_a_model(ops in prop::collection::vec(op(), 0..120)) {
+        let mut table = Sessions::new(&PoolSettings {
+            session_ttl: TTL,
+            session_state_limit: LIMIT as u64,
+            ..PoolSettings::default()
+        });
+        let mut model: BTreeMap<SessionId, Known> = BTreeMap::new();
+        let mut calls: Vec<(SessionId, u64)> = Vec::new();
+        let (mut now, mut last) = (Instant::now(), 0);
+        let name = |number: u8| SessionId::new(format!("s{number}"));
+        let worker = |number: u8| WorkerId::new(u64::from(number) + 1);
+        for op in ops {
+            match op {
+                Op::Enter(session, at, stays) => {
+                    let (session, at) = (name(session), worker(at));
+                    // As the scheduler does: what is over is ended when its name is used.
+                    if table.look(&session, now) == Standing::Expired {
+                        let known = model.remove(&session).expect("the model knows it");
+                        prop_assert!(is_over(&known, now));
+                        table.end(&session);
+                    }
+                    let Noted { visit, opened, moved_from, is_saved } = table.enter(&session, at, now, |_| stays);
+                    calls.push((session.clone(), visit.number));
+                    prop_assert_eq!(opened, !model.contains_key(&session));
+                    let known = model.entry(session).or_insert_with(|| Known {
+                        number: visit.number,
+                        home: at,
+                        seen_by: BTreeSet::new(),
+                        used: now,
+                        running: 0,
+                        answered: false,
+                        saved: None,
+                    });
+                    if opened {
+                        prop_assert!(visit.number > last, "numbers are not used again");
+                        last = visit.number;
+                    }
+                    prop_assert_eq!(visit.number, known.number);
+                    let moved = (known.home != at && !stays).then_some(known.home);
+                    prop_assert_eq!(moved_from, moved);
+                    known.home = if moved.is_some() { at } else { known.home };
+                    known.seen_by.insert(at);
+                    known.running += 1;
+                    known.used = now;
+                    prop_assert_eq!(is_saved, known.saved.is_some());
+                    let left = known.saved.filter(|(by, _, size)| *by != at && *size > 0);
+                    prop_assert_eq!(visit.left.map(|left| left.state.len()), left.map(|(_, _, size)| size));
+                }
+                Op::Leave(index, answered) if !calls.is_empty() => {
+                    let (session, number) = calls.swap_remove(index % calls.len());
+                    table.leave(&session, number, answered, now);
+                    if let Some(known) = model.get_mut(&session).filter(|known| known.number == number) {
+                        known.running -= 1;
+                        known.used = now;
+                        known.answered |= answered;
+                    }
+                }
+                Op::Leave(..) => {}
+                Op::Save(session, at, version, size) => {
+                    let (session, at, version, size) = (name(session), worker(at), u64::from(version), usize::from(size));
+                    let Some(known) = model.get_mut(&session) else { continue };
+                    table.save(&session, known.number, at, version, vec![0; size].into());
+                    let late = known.saved.is_some_and(|(by, kept, _)| by == at && kept > version);
+                    if !late {
+                        known.saved = (size <= LIMIT).then_some((at, version, size));
+                        known.seen_by.insert(at);
+                    }
+                }
+                Op::End(session) => {
+                    let session = name(session);
+                    let (ended, known) = (table.end(&session), model.remove(&session));
+                    prop_assert_eq!(ended.is_some(), known.is_some());
+                    if let (Some(ended), Some(known)) = (ended, known) {
+                        let best = known.saved.map_or(known.home, |(by, _, _)| by);
+                        prop_assert_eq!(ended.workers[0], best);
+                        let told: BTreeSet<_> = ended.workers.iter().copied().collect();
+                        prop_assert_eq!(told.len(), ended.workers.len(), "nobody is told twice");
+                        prop_assert!(told.is_subset(&known.seen_by));
+                    }
+                }
+                Op::Wait(seconds) => now += Duration::from_secs(seconds.into()),
+                Op::Expire => {
+                    for ended in table.expire(now) {
+                        let known = model.remove(&ended.session).expect("the model knows it");
+                        prop_assert!(is_over(&known, now));
+                    }
+                    prop_assert!(!model.values().any(|known| is_over(known, now)), "one was forgotten");
+                    prop_assert!(table.next_end().is_none_or(|at| at > now));
+                }
+            }
+            prop_assert_eq!(table.len(), model.len());
+            let bytes: usize = model.values().filter_map(|known| known.saved).map(|(_, _, size)| size).sum();
+            prop_assert_eq!(table.saved_bytes(), bytes as u64);
+            for (session, known) in &model {
+                let expected = if is_over(known, now) {
+                    Standing::Expired
+                } else {
+                    Standing::Open { home: known.home, movable: known.saved.is_some() || !known.answered }
+                };
+                prop_assert_eq!(table.look(session, now), expected);
+            }
+        }
+    }
+}

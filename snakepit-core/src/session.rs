@@ -1,0 +1,85 @@
+//! What pool and worker tell each other about sessions. Knows neither the table of sessions nor a transport.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// The command by which a worker with [`keeps_sessions`](crate::worker::Hello::keeps_sessions) learns that sessions
+/// ended: a call with one argument, a list of `[session, number, says_good_bye]`. A worker that finds `says_good_bye`
+/// true is the one that knows most of the session, and tells its adapter; the others only forget it. A session of the
+/// same name with a higher number is another one, and stays.
+pub const SESSION_CLOSED: &str = "snakepit.session_closed";
+
+/// What a call carries for the session it belongs to.
+#[derive(Clone)]
+pub struct SessionCall {
+    /// The session's number. A name that is used again after its session ended has a higher one: what a worker knows
+    /// under a lower number is of no use any more.
+    pub number: u64,
+    /// What the session left on another worker, to be loaded before the command runs.
+    pub left: Option<Left>,
+    keep: Option<Keep>,
+}
+
+/// What a session left on a worker.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Goes up whenever another worker leaves something. A worker that has loaded this edition need not again: the host
+    /// goes on sending it until that worker leaves something itself.
+    pub edition: u64,
+    /// What the adapter made of the session's state.
+    pub state: Bytes,
+}
+
+type Keep = Arc<dyn Fn(u64, Bytes) + Send + Sync>;
+
+impl SessionCall {
+    /// The session with this number, and nothing left elsewhere. What it leaves is not kept.
+    pub fn new(number: u64) -> Self {
+        Self {
+            number,
+            left: None,
+            keep: None,
+        }
+    }
+
+    /// With what the session left on another worker.
+    pub fn with_left(mut self, left: Option<Left>) -> Self {
+        self.left = left;
+        self
+    }
+
+    /// With something that keeps what the session leaves, with its version. Must not block.
+    pub fn kept_by(mut self, keep: impl Fn(u64, Bytes) + Send + Sync + 'static) -> Self {
+        self.keep = Some(Arc::new(keep));
+        self
+    }
+
+    /// Keeps what the session left as of this call, so that it can go on on another worker. To be called before the
+    /// call's final answer is; nothing (no bytes) says that there is nothing to hand over. `version` tells later from
+    /// earlier among what one worker left of one session. Does not block.
+    pub fn keep(&self, version: u64, state: Bytes) {
+        if let Some(keep) = &self.keep {
+            keep(version, state);
+        }
+    }
+}
+
+impl fmt::Debug for SessionCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionCall")
+            .field("number", &self.number)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Left")
+            .field("edition", &self.edition)
+            .field("bytes", &self.state.len())
+            .finish()
+    }
+}
