@@ -1,7 +1,7 @@
 //! How long the machine kept this process from running: what a thread that only sleeps sees; must not know pools.
 //!
-//! A machine that stands still for seconds, with whatever runs on it, says nothing about the pools. A runtime that is blocked
-//! does, and does not stop this thread.
+//! It is told beside a fault, and excuses none. A runtime that is blocked does not stop this thread; a machine that stands
+//! still does.
 
 use std::sync::OnceLock;
 use std::thread;
