@@ -117,7 +117,7 @@ pub(crate) struct CallArgs {
 
     /// One JSON value (a list is positional arguments, a map arguments by name), or `name=text` and
     /// `name:=json` pairs
-    #[arg(value_name = "ARGS", allow_hyphen_values = true)]
+    #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) arguments: Vec<String>,
 }
 

@@ -27,6 +27,16 @@ fn arguments_are_given_by_position_and_by_name() {
 }
 
 #[test]
+fn options_may_follow_the_arguments() {
+    call("well.py", &["count", "to:=3", "--stream"])
+        .exits(0)
+        .prints("1\n2\n3\n");
+    call("well.py", &["echo", "--", "--stream"])
+        .exits(2)
+        .says(&["the argument is not JSON"]);
+}
+
+#[test]
 fn a_stream_is_one_line_per_value_and_a_list_without_stream() {
     call("well.py", &["--stream", "count", "to:=3"])
         .exits(0)
