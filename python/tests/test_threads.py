@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Callable
 
@@ -48,6 +49,11 @@ def test_all_lanes_are_inside_a_call_at_the_same_time(worker: Start) -> None:
     calls = [it.start("meet", lane=lane) for lane in range(4)]
     assert [it.finish(ident, lane).json for lane, ident in enumerate(calls)] == calls
     it.until(lambda: it.sync() == {"busy": [0] * 4, "served": 4})
+
+
+def test_a_worker_of_several_lanes_leads_a_session(worker: Start) -> None:
+    it = worker(ADAPTER, lanes=2, kind="thread")
+    assert os.getsid(it.pid) == os.getpgid(it.pid) == it.pid
 
 
 def test_each_lane_is_one_thread_with_one_instance_for_life(worker: Start) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from . import _output
 from ._errors import message_of, type_name
 from ._frames import DescriptorLink, close_all
-from ._process import die_with_parent, fork_hazard, kill_group, lead_group, open_pidfd
+from ._process import die_with_parent, fork_hazard, kill_group, lead_group, lead_session, open_pidfd
 from ._wire import BECOME, EXIT_LINK, EXITED, FORK, FORKED, REFUSED, ProtocolError, dump_object, load_object
 from ._worker import Settings, run
 
@@ -118,7 +118,10 @@ class Zygote:
                 os.close(pidfd)
 
     def _start_worker(self, request: dict[str, Any], descriptors: list[int], parent: int) -> NoReturn:
-        lead_group()
+        if request.get("lanes", 1) > 1:
+            lead_session()
+        else:
+            lead_group()
         death_signal = die_with_parent(signal.SIGKILL, parent)
         self.children.clear()
         signal.set_wakeup_fd(-1)

@@ -79,8 +79,8 @@ fn origin(about: &Value) -> String {
     }
     if percent(&about["busy"]) > 10.0 && about["autogroup"] == true {
         warnings.push(
-            "This kernel shares the processors among sessions first, and each worker process is a session of its own: on a \
-             busy machine many processes get more than one process with many threads."
+            "This kernel shares the processors among sessions first. All processes of one lane are a session, and each process \
+             with many threads is one: on a busy machine they get unequal shares."
                 .to_owned(),
         );
     }
