@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
 import threading
 from typing import Any, Callable
 
@@ -17,7 +20,7 @@ from snakepit_bridge._drive import Driver
 Start = Callable[..., Any]
 
 ADAPTER = """
-    import asyncio, os, signal, threading, time
+    import asyncio, os, signal, sys, threading, time
     from snakepit_bridge import Cancelled, current_call
 
     def begin():
@@ -75,6 +78,12 @@ ADAPTER = """
         while True:
             pass
 
+    def never_lets_go():
+        sys.setswitchinterval(3600)
+        os.write(1, b"begun")
+        while True:
+            pass
+
     def signals_itself():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0)
@@ -126,6 +135,23 @@ def test_a_command_is_interrupted_on_the_main_thread(worker: Start, command: str
         assert error["message"]
         assert it.call("ping") == "pong"
     it.sync()
+
+
+def test_a_signal_of_the_host_has_a_busy_call_step_aside(worker: Start) -> None:
+    it = worker(ADAPTER)
+    ident = it.start("never_lets_go")
+    assert os.read(it.output, 5) == b"begun"
+    it.cancel(ident)
+    answer = select.poll()
+    answer.register(it.lanes[0].sock, select.POLLIN)
+    for _ in range(500):  # the other thread may not have heard of it yet
+        os.kill(it.pid, signal.SIGINT)
+        if answer.poll(20):
+            break
+    frame = it.finish(ident)
+    assert frame.kind == wire.ERROR, frame
+    assert frame.json["kind"] == "cancelled"
+    assert it.call("ping") == "pong"
 
 
 @pytest.mark.parametrize("place", PLACES[1:])

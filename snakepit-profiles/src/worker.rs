@@ -116,6 +116,9 @@ impl ProcessWorker {
             let mut patience = INSIST;
             loop {
                 self.handle.send_cancel(call);
+                if self.handle.lanes().len() == 1 {
+                    self.handle.nudge();
+                }
                 if let Ok(result) = timeout(patience, lease.quiesce()).await {
                     return result;
                 }

@@ -19,6 +19,9 @@ BEFORE_START = "cancelled before it started"
 
 _MAX_EARLY = 4096
 
+_ASIDE = 0.002
+"""Seconds a call lets the control thread go first."""
+
 
 class Gate:
     """The gate of a lane on the main thread, which SIGINT interrupts.
@@ -161,8 +164,15 @@ class Gate:
         signal.pthread_kill(self.thread, signal.SIGINT)
 
     def on_signal(self, _signum: int, _frame: Any) -> None:
-        """The SIGINT handler. A SIGINT that nobody of ours sent changes nothing."""
+        """The SIGINT handler. A SIGINT that nobody of ours sent changes nothing.
+
+        The host sends one with CANCEL. The thread that hears of that waits for the GIL, and may have to wait long for
+        its turn: until it has requested this, which interrupts the sleep, we are out of its way.
+        """
         armed = self.armed
+        if armed and armed != self.requested:
+            time.sleep(_ASIDE)
+            armed = self.armed
         if armed and armed == self.requested and armed != self.raised:
             self.raised = armed
             raise Cancelled

@@ -36,13 +36,6 @@ from ._wire import EXIT_LINK, EXIT_STOPPED, FAILED, HELLO, LinkClosed, ProtocolE
 _LAST_EVENTS = 0.5
 """Seconds for telling what is left to tell when all calls are done: a host that reads needs a moment."""
 
-_SOLE_LANE_TURN = 0.002
-"""Seconds after which a busy call lets the control thread have its turn, with a GIL. As long as native code keeps the
-GIL, each is a wake-up: with 1 ms and less, two such calls made other sessions starve (see `lead_session`)."""
-
-_SHARED_TURN = 0.0005
-"""Seconds after which a busy lane lets another have its turn, with a GIL."""
-
 _LANE_KINDS = ("main", "thread", "interpreter")
 _CHECKS = ("off", "warn", "strict")
 
@@ -121,8 +114,6 @@ class _Worker:
         self.events.close(_LAST_EVENTS)
 
     def _run_here(self) -> None:
-        # The thread that hears of cancellations waits for a busy call to give it a turn.
-        sys.setswitchinterval(_SOLE_LANE_TURN)
         try:
             gate = Gate()
             signal.signal(signal.SIGINT, gate.on_signal)
@@ -265,8 +256,8 @@ def _reseed() -> None:
 
 
 def _take_turns_often() -> None:
-    # The default of 5 ms makes every other thread wait that long for a busy lane.
-    sys.setswitchinterval(_SHARED_TURN)
+    # The default of 5 ms makes every other lane wait that long for a busy one.
+    sys.setswitchinterval(0.0005)
 
 
 def _ignore_signal(_signum: int, _frame: Any) -> None:

@@ -163,6 +163,14 @@ impl Handle {
         stack
     }
 
+    /// Has a busy main thread step aside for the thread that reads the control connection, which with a GIL would have to
+    /// wait for its turn. It changes nothing else, and does nothing to a worker that does not expect it.
+    pub(crate) fn nudge(&self) {
+        if catches(self.pid(), Signal::INT) {
+            self.0.leash.signal(Signal::INT);
+        }
+    }
+
     /// Has the worker's signal handler write the stacks of all threads, which are kept for its exit report unless a later
     /// last look shows more. Returns once that seems done, or `patience` is over.
     ///

@@ -105,6 +105,16 @@ async fn a_call_that_does_not_listen_is_interrupted_after_that() {
 }
 
 #[tokio::test]
+async fn a_call_that_keeps_the_gil_steps_aside_to_be_interrupted() {
+    let pit = Pit::new();
+    let profile = pit.profile("zoo.py");
+    let busy = Busy::start(&pit, &profile, "never_lets_go").await;
+    let grace = CancelGrace::interrupt(LIMIT);
+    assert_eq!(busy.cancel(grace).await, Quiesced::Clean);
+    answers(&pit, &*busy.worker).await;
+}
+
+#[tokio::test]
 async fn a_call_stuck_in_native_code_leaves_its_stack_in_the_report() {
     let pit = Pit::new();
     for profile in profiles(&pit) {

@@ -148,6 +148,14 @@ def spin():
         pass
 
 
+def never_lets_go():
+    """Keeps the GIL for as long as nothing else makes it step aside."""
+    print("running")
+    sys.setswitchinterval(3600)
+    while True:
+        pass
+
+
 def listen():
     """Ends by itself once it is told that it is cancelled."""
     print("running")
