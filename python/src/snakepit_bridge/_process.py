@@ -78,8 +78,9 @@ def lead_session() -> None:
     busy ones would leave their host a hundredth, and a host that is killed would take a fifth of a second to die.
 
     Workers of several lanes are few, and do have their own. A lane that keeps the GIL has all others wait for it in
-    naps of half a millisecond. Where one session is busy on every processor while something in it naps so, Linux 6.18
-    lets other sessions starve for seconds, that of the host too; a process with a GIL is busy on one.
+    naps of a switch interval. Where one session is busy on every processor while something in it naps for 1 ms
+    or less, Linux 6.18 lets other sessions starve for seconds, that of the host too; a process with a GIL is busy on
+    one.
     """
     try:
         # Whoever leads a group cannot lead a session before it is a member of another group.
