@@ -25,14 +25,14 @@ pub struct SessionCall {
 /// What a session left on a worker.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Left {
-    /// Goes up whenever another worker leaves something. A worker that has loaded this edition need not again: the host
-    /// goes on sending it until that worker leaves something itself.
+    /// Goes up whenever the session leaves something. A worker that has loaded this edition need not again: the host goes
+    /// on sending it until that worker leaves something itself.
     pub edition: u64,
     /// What the adapter made of the session's state.
     pub state: Bytes,
 }
 
-type Keep = Arc<dyn Fn(u64, Bytes) + Send + Sync>;
+type Keep = Arc<dyn Fn(u64, Option<Bytes>) + Send + Sync>;
 
 impl SessionCall {
     /// The session with this number, and nothing left elsewhere. What it leaves is not kept.
@@ -51,15 +51,16 @@ impl SessionCall {
     }
 
     /// With something that keeps what the session leaves, with its version. Must not block.
-    pub fn kept_by(mut self, keep: impl Fn(u64, Bytes) + Send + Sync + 'static) -> Self {
+    pub fn kept_by(mut self, keep: impl Fn(u64, Option<Bytes>) + Send + Sync + 'static) -> Self {
         self.keep = Some(Arc::new(keep));
         self
     }
 
     /// Keeps what the session left as of this call, so that it can go on on another worker. To be called before the
-    /// call's final answer is; nothing (no bytes) says that there is nothing to hand over. `version` tells later from
-    /// earlier among what one worker left of one session. Does not block.
-    pub fn keep(&self, version: u64, state: Bytes) {
+    /// call's final answer is; no bytes say that there is nothing to hand over, None that it cannot be handed over, which
+    /// ties the session to its worker. `version` tells later from earlier among what one worker left of one session. Does
+    /// not block.
+    pub fn keep(&self, version: u64, state: Option<Bytes>) {
         if let Some(keep) = &self.keep {
             keep(version, state);
         }

@@ -63,11 +63,15 @@ pub(crate) fn error(frame: &Frame) -> Result<RemoteError, CodecError> {
     Failure::decode(&frame.body)?.into_remote()
 }
 
-/// The version in a `STATE`, and what the session leaves; `None` if it is too short for that.
-pub(crate) fn state(frame: &Frame) -> Option<(u64, Bytes)> {
-    let version = frame.body.first_chunk()?;
-    let left = frame.body.slice(version.len()..);
-    Some((u64::from_le_bytes(*version), left))
+/// Set in the version of a `STATE` when the session cannot be handed over.
+const CANNOT: u64 = 1 << 63;
+
+/// The version in a `STATE`, and what the session leaves, if it can be handed over; `None` if it is too short for that.
+pub(crate) fn state(frame: &Frame) -> Option<(u64, Option<Bytes>)> {
+    let bytes = frame.body.first_chunk()?;
+    let version = u64::from_le_bytes(*bytes);
+    let left = frame.body.slice(bytes.len()..);
+    Some((version & !CANNOT, (version & CANNOT == 0).then_some(left)))
 }
 
 /// A point in time as a worker sees it: nanoseconds of `CLOCK_MONOTONIC`. What has passed is the present.

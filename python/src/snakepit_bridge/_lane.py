@@ -292,8 +292,7 @@ class Lane:
         if body is None:
             return
         if len(body) > self.link.max_frame:
-            keeper.refuse(visit, len(body))
-            body = body[:8]
+            body = keeper.refuse(visit, len(body))
         with self.exchange.lock:  # other threads may be asking
             self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
 

@@ -17,6 +17,10 @@ HOOKS = ("session_closed", "save_session", "load_session")
 _LOG = logging.getLogger("snakepit.sessions")
 
 
+_CANNOT = 1 << 63
+"""Set in the version of a STATE that says that the session cannot be handed over."""
+
+
 class SessionState(Dict[str, Any]):
     """What a session keeps in its worker: a dict of its own, there until the session ends.
 
@@ -96,7 +100,6 @@ class Keeper:
         with entry.lock:
             if visit.left is None or visit.edition <= entry.edition:
                 return
-            entry.edition = visit.edition
             entry.sent = None
             entry.state.clear()
             try:
@@ -106,6 +109,8 @@ class Keeper:
                     entry.state.update(state)
             except BaseException as error:
                 _tell("load_session", visit.session, error)
+            # Last: a call that is cancelled in between has loaded nothing, and the next one does.
+            entry.edition = visit.edition
 
     def save(self, visit: Visit) -> bytes | None:
         """The body of STATE; None if the session leaves what it left before."""
@@ -117,7 +122,7 @@ class Keeper:
                 left = b"" if left is None else _bytes(left)
             except BaseException as error:
                 _tell("save_session", visit.session, error)
-                return None
+                return _nothing_for(entry)
             mark = len(left), hash(left)
             if mark == entry.sent:
                 return None
@@ -126,10 +131,13 @@ class Keeper:
             return entry.version.to_bytes(8, "little") + left
 
     @staticmethod
-    def refuse(visit: Visit, size: int) -> None:
-        """Say that what the session leaves does not fit a frame."""
+    def refuse(visit: Visit, size: int) -> bytes:
+        """Say that what the session leaves does not fit a frame, and what to send instead."""
         text = "session %.200r leaves %d bytes, more than max_payload: it cannot be handed over"
         _LOG.warning(text, visit.session, size)
+        entry = _entry(visit.key)
+        with entry.lock:
+            return _nothing_for(entry)
 
     def close(self, ended: Sequence[Sequence[Any]]) -> None:
         """The command `SESSION_CLOSED`: let go of `[session, number, says_good_bye]` each."""
@@ -140,6 +148,13 @@ class Keeper:
                     self._complete(self._closed(session, SessionState() if entry is None else entry.state))
                 except BaseException as error:
                     _tell("session_closed", session, error)
+
+
+def _nothing_for(entry: _Entry) -> bytes:
+    """The body of STATE of a session that cannot be handed over."""
+    entry.sent = None
+    entry.version += 1
+    return (entry.version | _CANNOT).to_bytes(8, "little")
 
 
 def _bytes(left: Any) -> bytes:

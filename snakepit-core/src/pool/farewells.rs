@@ -48,13 +48,17 @@ impl Farewells {
 impl State {
     /// Has the workers told that have seen a session and keep something for sessions. Returns those that need a task.
     pub(super) fn bid_farewell(&mut self, ended: &Ended) -> Vec<WorkerId> {
-        let mut begin = Vec::new();
-        for (place, worker) in ended.workers.iter().enumerate() {
+        let keeps = |worker: &WorkerId| {
             let member = self.members.get(worker);
-            if member.is_some_and(|(member, _)| member.hello.keeps_sessions)
-                && self.farewells.add(*worker, ended, place == 0)
-            {
-                begin.push(*worker);
+            member.is_some_and(|(member, _)| member.hello.keeps_sessions)
+        };
+        let there: Vec<_> = ended.workers.iter().copied().filter(keeps).collect();
+        // One that is on its way out hears of nothing any more.
+        let best = there.iter().position(|worker| self.sched.serves(*worker));
+        let mut begin = Vec::new();
+        for (place, worker) in there.into_iter().enumerate() {
+            if self.farewells.add(worker, ended, Some(place) == best) {
+                begin.push(worker);
             }
         }
         begin

@@ -56,7 +56,11 @@ impl Lease {
 
     /// What the call is to carry for the session it belongs to.
     pub(super) fn session_call(&mut self, session: &SessionId) -> Option<SessionCall> {
-        let Visit { number, left } = self.visit.take()?;
+        let Visit {
+            number,
+            left,
+            since,
+        } = self.visit.take()?;
         let (shared, worker, session) = (
             Arc::downgrade(&self.shared),
             self.member.id,
@@ -64,7 +68,7 @@ impl Lease {
         );
         let keep = move |version, state| {
             if let Some(shared) = shared.upgrade() {
-                shared.keep_session(&session, number, worker, version, state);
+                shared.keep_session(&session, number, (worker, since), version, state);
             }
         };
         Some(SessionCall::new(number).with_left(left).kept_by(keep))

@@ -401,10 +401,23 @@ impl Request {
         let idempotent = self.input.is_none() && self.idempotent.unwrap_or_else(said);
         match attempts.lost(report, idempotent, most) {
             Next::Again => Ok(()),
+            // The next attempt would be refused, and the news that the session is lost with it: that is for the next call.
+            Next::Paid if self.is_session_lost() => Err(attempts.honest(error)),
             Next::Paid if self.shared.state.lock().retries.spend() => Ok(()),
             Next::Paid | Next::Fail => Err(attempts.honest(error)),
             Next::Poisoned(reports) => Err(CallError::Poisoned { reports }),
         }
+    }
+
+    fn is_session_lost(&self) -> bool {
+        let strict = self
+            .session
+            .as_ref()
+            .filter(|(_, affinity)| *affinity != Affinity::Hint);
+        strict.is_some_and(|(session, _)| {
+            let state = self.shared.state.lock();
+            state.sched.is_session_lost(session, Instant::now())
+        })
     }
 
     /// A profile answered a plain call with a stream: its mistake, but the lane must not be lost.

@@ -184,15 +184,15 @@ impl Shared {
         &self,
         session: &SessionId,
         number: u64,
-        worker: WorkerId,
+        (worker, since): (WorkerId, u64),
         version: u64,
-        saved: Bytes,
+        saved: Option<Bytes>,
     ) {
-        let size = saved.len();
+        let size = saved.as_ref().map_or(0, Bytes::len);
         let mut state = self.state.lock();
         let kept = state
             .sched
-            .save_session(session, number, worker, version, saved);
+            .save_session(session, number, (worker, since), version, saved);
         drop(state);
         if let Kept::TooLarge(limit) = kept {
             let text = format!(

@@ -392,6 +392,11 @@ impl Shared {
                 let session = ended.session;
                 EventKind::SessionClosed { session, reason }
             }
+            Action::SessionLeft(ended) => {
+                let tasks = state.bid_farewell(&ended).into_iter();
+                effects.extend(tasks.map(Effect::Farewell));
+                return;
+            }
             Action::Resized { from, to } => EventKind::Resized { from, to },
         };
         self.note(state, effects, || event);

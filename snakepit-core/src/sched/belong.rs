@@ -34,7 +34,12 @@ impl Scheduler {
                 Ok(None)
             }
             Standing::Open { home, .. } if self.workers.is_serving(home) => Ok(Some(home)),
-            Standing::Open { movable, .. } if movable || affinity == Affinity::Hint => Ok(None),
+            Standing::Open { .. } if affinity == Affinity::Hint => Ok(None),
+            // Not before the one that runs there is over, and has left what it leaves.
+            Standing::Open {
+                home, saving: true, ..
+            } if self.workers.state(home).is_some() => Ok(Some(home)),
+            Standing::Open { movable: true, .. } => Ok(None),
             Standing::Open { home, .. } => {
                 self.end_session(session, SessionEnd::Lost, out);
                 Err(Refusal::SessionLost(home))
@@ -51,10 +56,12 @@ impl Scheduler {
         out: &mut Vec<Action>,
     ) -> Visit {
         let workers = &self.workers;
-        let noted = self.sessions.enter(session, worker, now, |home| {
+        let stays = |home| {
             // A hint that found its worker busy keeps pointing there: the next call may find it free.
             *affinity == Affinity::Hint && workers.is_serving(home)
-        });
+        };
+        let is_there = |worker| workers.state(worker).is_some();
+        let noted = self.sessions.enter(session, worker, now, stays, is_there);
         if noted.opened {
             let session = session.clone();
             out.push(Action::SessionOpened { session, worker });
@@ -88,16 +95,42 @@ impl Scheduler {
         out.extend(ended.map(|ended| Action::SessionEnded(ended, SessionEnd::Expired)));
     }
 
-    /// Keeps what a session left on a worker with this version of it.
+    /// A call of a session is over.
+    pub(super) fn leave(
+        &mut self,
+        session: &SessionId,
+        number: u64,
+        answered: bool,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let ended = self.sessions.leave(session, number, answered, now);
+        out.extend(ended.map(Action::SessionLeft));
+    }
+
+    /// Whether a call of this session would be told that what it knew is lost.
+    pub(crate) fn is_session_lost(&self, session: &SessionId, now: Instant) -> bool {
+        matches!(
+            self.sessions.look(session, now),
+            Standing::Open { home, movable: false, .. } if !self.workers.is_serving(home)
+        )
+    }
+
+    /// Keeps what a session left on a worker, with this version of it, by a call that began at the edition `since`.
     pub(crate) fn save_session(
         &mut self,
         session: &SessionId,
         number: u64,
-        worker: WorkerId,
+        from: (WorkerId, u64),
         version: u64,
-        state: Bytes,
+        state: Option<Bytes>,
     ) -> Kept {
-        self.sessions.save(session, number, worker, version, state)
+        self.sessions.save(session, number, from, version, state)
+    }
+
+    /// Whether the worker takes calls.
+    pub(crate) fn serves(&self, worker: WorkerId) -> bool {
+        self.workers.is_serving(worker)
     }
 
     /// Whether there is such a session.

@@ -160,7 +160,7 @@ impl Scheduler {
             self.workers.remove_stuck(worker);
         }
         if let Some((session, number)) = &running.session {
-            self.sessions.leave(session, *number, true, now);
+            self.leave(session, *number, true, now, out);
         }
         self.workers.free_lane(worker, running.lane, now);
         match self.workers.state(worker) {
@@ -168,6 +168,11 @@ impl Scheduler {
             Some(WorkerState::Draining) => self.stop_if_idle(worker, out),
             Some(WorkerState::Quarantined) => self.kill_if_only_stuck(worker, out),
             Some(WorkerState::Launching | WorkerState::Stopping) | None => {}
+        }
+        if running.session.is_some() && !self.workers.is_serving(worker) {
+            // The session may go on elsewhere now.
+            self.queue.unbind(worker);
+            self.use_free_lanes(now, out);
         }
         Some(worker)
     }

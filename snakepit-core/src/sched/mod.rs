@@ -180,6 +180,8 @@ pub(crate) enum Action {
     },
     /// A session is no more: tell the workers that have seen it.
     SessionEnded(Ended, SessionEnd),
+    /// The last call of a session is over that ended before.
+    SessionLeft(Ended),
     /// The breaker changed (for events).
     Breaker(BreakerState),
     /// A call runs for longer than it should: tell where it is. Once for each call.

@@ -29,6 +29,8 @@ pub(super) struct Sessions {
     ends: BTreeMap<(Instant, u64), SessionId>,
     next: u64,
     saved_bytes: u64,
+    /// Sessions that ended while calls of them ran, by number, with how many still do.
+    ending: HashMap<u64, (Ended, u32)>,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,7 @@ struct Entry {
     /// Whether a call of it has ended with its worker alive.
     answered: bool,
     saved: Option<Saved>,
-    /// Goes up whenever another worker than before leaves something.
+    /// Goes up whenever it leaves something.
     edition: u64,
     /// Whether what it last left was over the limit.
     too_large: bool,
@@ -57,7 +59,14 @@ struct Entry {
 struct Saved {
     worker: WorkerId,
     version: u64,
-    state: Bytes,
+    /// None where it cannot be handed over.
+    state: Option<Bytes>,
+}
+
+impl Saved {
+    fn size(&self) -> usize {
+        self.state.as_ref().map_or(0, Bytes::len)
+    }
 }
 
 /// What became of a session's name.
@@ -73,6 +82,8 @@ pub(super) enum Standing {
         home: WorkerId,
         /// Whether it can go on elsewhere without anybody missing anything.
         movable: bool,
+        /// Whether a call of it runs that will leave something newer than what is saved.
+        saving: bool,
     },
 }
 
@@ -83,6 +94,8 @@ pub(crate) struct Visit {
     pub(crate) number: u64,
     /// What the session left on another worker.
     pub(crate) left: Option<Left>,
+    /// The session's edition as the call began. What another worker left after that is newer than what this call leaves.
+    pub(crate) since: u64,
 }
 
 /// What a call did to its session.
@@ -136,6 +149,7 @@ impl Sessions {
             ends: BTreeMap::new(),
             next: 1,
             saved_bytes: 0,
+            ending: HashMap::new(),
         }
     }
 
@@ -166,19 +180,21 @@ impl Sessions {
             Some(entry) if entry.is_over(self.ttl, now) => Standing::Expired,
             Some(entry) => Standing::Open {
                 home: entry.home,
-                movable: entry.saved.is_some() || !entry.answered,
+                movable: entry.is_saved() || !entry.answered,
+                saving: entry.is_saved() && entry.running > 0,
             },
         }
     }
 
     /// Notes a call that begins on `worker`, opening the session if need be. `stays` says whether the session keeps the
-    /// home it has.
+    /// home it has, `is_there` whether a worker is still to be told of its end.
     pub(super) fn enter(
         &mut self,
         session: &SessionId,
         worker: WorkerId,
         now: Instant,
         stays: impl FnOnce(WorkerId) -> bool,
+        is_there: impl Fn(WorkerId) -> bool,
     ) -> Noted {
         let Some(entry) = self.table.get_mut(session) else {
             return self.open(session, worker, now);
@@ -190,29 +206,28 @@ impl Sessions {
         if entry.home != worker {
             let home = entry.home;
             if stays(home) {
-                entry.seen_by(worker);
+                entry.seen_by(worker, is_there);
             } else {
                 entry.home = worker;
                 entry.others.retain(|other| *other != worker);
-                entry.seen_by(home);
+                entry.seen_by(home, is_there);
                 moved_from = Some(home);
             }
         }
-        let left = entry
-            .saved
-            .as_ref()
-            .filter(|saved| saved.worker != worker && !saved.state.is_empty());
+        let elsewhere = entry.saved.as_ref().filter(|saved| saved.worker != worker);
+        let left = elsewhere.and_then(|saved| saved.state.clone());
         Noted {
             visit: Visit {
                 number: entry.number,
-                left: left.map(|saved| Left {
+                left: left.filter(|state| !state.is_empty()).map(|state| Left {
                     edition: entry.edition,
-                    state: saved.state.clone(),
+                    state,
                 }),
+                since: entry.edition,
             },
             opened: false,
             moved_from,
-            is_saved: entry.saved.is_some(),
+            is_saved: entry.is_saved(),
         }
     }
 
@@ -237,65 +252,85 @@ impl Sessions {
         };
         self.table.insert(session.clone(), entry);
         Noted {
-            visit: Visit { number, left: None },
+            visit: Visit {
+                number,
+                left: None,
+                since: 0,
+            },
             opened: true,
             moved_from: None,
             is_saved: false,
         }
     }
 
-    /// Notes that a call is over; `answered` unless its worker is gone.
-    pub(super) fn leave(&mut self, session: &SessionId, number: u64, answered: bool, now: Instant) {
+    /// Notes that a call is over; `answered` unless its worker is gone. Returns its session if that ended meanwhile, and
+    /// this was the last of its calls: now workers can be told.
+    pub(super) fn leave(
+        &mut self,
+        session: &SessionId,
+        number: u64,
+        answered: bool,
+        now: Instant,
+    ) -> Option<Ended> {
         let entry = self.table.get_mut(session);
         if let Some(entry) = entry.filter(|entry| entry.number == number) {
             entry.running -= 1;
             entry.used = now;
             entry.answered |= answered;
+            return None;
         }
+        let (_, running) = self.ending.get_mut(&number)?;
+        *running -= 1;
+        if *running > 0 {
+            return None;
+        }
+        self.ending.remove(&number).map(|(ended, _)| ended)
     }
 
-    /// Keeps what a session left on a worker, instead of what it left before. Nothing at all says that nothing can be
-    /// handed over, and nothing need be.
+    /// Keeps what a session left on a worker, instead of what it left before. No bytes say that nothing need be handed
+    /// over, None that it cannot be.
+    ///
+    /// `since` is what the call's visit says. A former home is heard too late if another worker has saved since.
     pub(super) fn save(
         &mut self,
         session: &SessionId,
         number: u64,
-        worker: WorkerId,
+        (worker, since): (WorkerId, u64),
         version: u64,
-        state: Bytes,
+        state: Option<Bytes>,
     ) -> Kept {
         let entry = self.table.get_mut(session);
         let Some(entry) = entry.filter(|entry| entry.number == number) else {
             return Kept::Well;
         };
-        // Two lanes of one worker may be read in either order.
-        let is_late = |saved: &Saved| saved.worker == worker && saved.version > version;
+        // Two lanes of one worker may be read in either order. A former home may be read long after the session left it.
+        let is_late = |saved: &Saved| match saved.worker == worker {
+            true => saved.version > version,
+            false => entry.edition > since && entry.home != worker,
+        };
         if entry.saved.as_ref().is_some_and(is_late) {
             return Kept::Well;
         }
-        let old = entry.saved.take();
-        let is_next = old.as_ref().is_none_or(|old| old.worker != worker);
-        entry.edition += u64::from(is_next);
-        self.saved_bytes -= old.map_or(0, |old| old.state.len() as u64);
-        if state.len() as u64 > self.state_limit {
-            let first = !std::mem::replace(&mut entry.too_large, true);
-            return if first {
-                Kept::TooLarge(self.state_limit)
-            } else {
-                Kept::Well
-            };
-        }
-        entry.too_large = false;
-        self.saved_bytes += state.len() as u64;
-        entry.saved = Some(Saved {
+        let size = state.as_ref().map_or(0, |state| state.len() as u64);
+        let fits = size <= self.state_limit;
+        let saved = Saved {
             worker,
             version,
-            state,
-        });
-        Kept::Well
+            state: state.filter(|_| fits),
+        };
+        entry.edition += 1;
+        self.saved_bytes += saved.size() as u64;
+        let old = entry.saved.replace(saved);
+        self.saved_bytes -= old.map_or(0, |old| old.size() as u64);
+        let was_too_large = std::mem::replace(&mut entry.too_large, !fits);
+        if fits || was_too_large {
+            Kept::Well
+        } else {
+            Kept::TooLarge(self.state_limit)
+        }
     }
 
-    /// Ends a session, whatever it does.
+    /// Ends a session, whatever it does. No workers are named as long as calls of it run: see [`leave`](Self::leave).
     pub(super) fn end(&mut self, session: &SessionId) -> Option<Ended> {
         let (session, entry) = self.table.remove_entry(session)?;
         self.ends.remove(&(entry.look_at, entry.number));
@@ -306,6 +341,7 @@ impl Sessions {
     pub(super) fn clear(&mut self) {
         self.table.clear();
         self.ends.clear();
+        self.ending.clear();
         self.saved_bytes = 0;
     }
 
@@ -345,22 +381,28 @@ impl Sessions {
             opened: entry.opened,
             used: entry.used,
             calls: entry.calls,
-            saved: entry.saved.as_ref().map_or(0, |saved| saved.state.len()),
+            saved: entry.saved.as_ref().map_or(0, Saved::size),
         })
     }
 
     fn ended(&mut self, session: SessionId, entry: Entry) -> Ended {
         let saved = entry.saved;
-        self.saved_bytes -= saved.as_ref().map_or(0, |saved| saved.state.len() as u64);
+        self.saved_bytes -= saved.as_ref().map_or(0, |saved| saved.size() as u64);
         let best = saved.map_or(entry.home, |saved| saved.worker);
         let mut workers = vec![best];
         let rest = std::iter::once(entry.home).chain(entry.others);
         workers.extend(rest.filter(|worker| *worker != best));
-        Ended {
+        let mut ended = Ended {
             session,
             number: entry.number,
             workers,
+        };
+        if entry.running > 0 {
+            let later = ended.clone();
+            self.ending.insert(ended.number, (later, entry.running));
+            ended.workers.clear();
         }
+        ended
     }
 }
 
@@ -370,13 +412,19 @@ impl Entry {
         self.running == 0 && self.used + ttl <= now
     }
 
-    fn seen_by(&mut self, worker: WorkerId) {
-        /// Workers a session is remembered by. A pool that replaces workers all day must not make lists grow; whoever
-        /// is forgotten here is an old one, and most likely gone.
-        const MOST: usize = 16;
+    /// Whether all that was answered can be handed over.
+    fn is_saved(&self) -> bool {
+        self.saved
+            .as_ref()
+            .is_some_and(|saved| saved.state.is_some())
+    }
+
+    fn seen_by(&mut self, worker: WorkerId, is_there: impl Fn(WorkerId) -> bool) {
+        /// A pool that replaces workers all day must not make lists grow.
+        const MANY: usize = 16;
         if !self.others.contains(&worker) {
-            if self.others.len() == MOST {
-                self.others.remove(0);
+            if self.others.len() >= MANY {
+                self.others.retain(|other| is_there(*other));
             }
             self.others.push(worker);
         }

@@ -29,7 +29,7 @@ impl Scheduler {
     }
 
     /// Calls given back by a worker that is gone or leaves may fit on lanes that were free all along.
-    fn use_free_lanes(&mut self, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn use_free_lanes(&mut self, now: Instant, out: &mut Vec<Action>) {
         while !self.queue.is_empty() {
             let Some(worker) = self.workers.best_open() else {
                 break;

@@ -92,7 +92,8 @@ impl Scheduler {
         self.running.retain(|_, running| {
             let stays = running.worker != worker;
             if let Some((session, number)) = running.session.as_ref().filter(|_| !stays) {
-                sessions.leave(session, *number, false, now);
+                let ended = sessions.leave(session, *number, false, now);
+                out.extend(ended.map(Action::SessionLeft));
             }
             stays
         });

@@ -204,7 +204,7 @@ impl Model {
                 Action::SessionOpened { worker, .. } | Action::SessionMoved { to: worker, .. } => {
                     assert!(self.states[worker].is_serving(), "a session of {worker}");
                 }
-                Action::SessionEnded(..) => {}
+                Action::SessionEnded(..) | Action::SessionLeft(_) => {}
             }
         }
     }

@@ -42,10 +42,32 @@ fn ends(actions: &[Action]) -> Vec<(String, SessionEnd)> {
 }
 
 fn save(bench: &mut Bench, name: &str, worker: WorkerId, state: &'static [u8]) -> Kept {
+    let state = Some(Bytes::from_static(state));
+    save_since(bench, name, (worker, u64::MAX), 1, state)
+}
+
+/// As what a call leaves that began at this edition.
+fn save_since(
+    bench: &mut Bench,
+    name: &str,
+    from: (WorkerId, u64),
+    version: u64,
+    state: Option<Bytes>,
+) -> Kept {
     let session = SessionId::new(name);
     let number = 1;
-    let state = Bytes::from_static(state);
-    bench.sched.save_session(&session, number, worker, 1, state)
+    bench
+        .sched
+        .save_session(&session, number, from, version, state)
+}
+
+/// The sessions whose end workers may be told of, and how many.
+fn left(actions: &[Action]) -> Vec<(String, usize)> {
+    let left = actions.iter().filter_map(|action| match action {
+        Action::SessionLeft(ended) => Some((ended.session.to_string(), ended.workers.len())),
+        _ => None,
+    });
+    left.collect()
 }
 
 #[test]
@@ -132,6 +154,115 @@ fn a_saved_session_does_not_hold_a_worker_that_is_replaced() {
 }
 
 #[test]
+fn a_strict_session_goes_on_elsewhere_only_when_its_call_is_over() {
+    let mut bench = Bench::ready(1, 1);
+    let old = use_session(&mut bench, "s", STRICT);
+    save(&mut bench, "s", old, b"left");
+    bench.pass(PoolSettings::default().session_drain);
+    let (running, _) = visit(&mut bench, "s", STRICT);
+    let (waiting, _) = visit(&mut bench, "s", STRICT);
+    bench.on(Input::Retire(old, RetireReason::Recycle));
+    let actions = bench.finish_launches(1);
+    assert_eq!(bench.state(old), Some(WorkerState::Draining));
+    assert_eq!(granted(&actions), []);
+    let (later, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(granted(&actions), []);
+    let (_, actions) = visit(&mut bench, "s", Affinity::StrictFailFast);
+    assert_eq!(refused(&actions), [Refusal::SessionBusy]);
+    let state = Some(Bytes::from_static(b"newer"));
+    save_since(&mut bench, "s", (old, 1), 2, state.clone());
+    let actions = bench.on(Input::Finished(running));
+    assert_eq!(granted(&actions), [waiting], "in order");
+    assert_eq!(taken(&actions).left.map(|left| left.state), state);
+    assert_eq!(granted(&bench.on(Input::Finished(waiting))), [later]);
+}
+
+#[test]
+fn what_a_former_home_says_too_late_is_not_heard() {
+    let mut bench = Bench::ready(2, 1);
+    let (first, actions) = visit(&mut bench, "s", STRICT);
+    let home = bench.worker_of(first).unwrap();
+    let early = taken(&actions).since;
+    save(&mut bench, "s", home, b"one");
+    bench.on(Input::Exited(home));
+    let (second, actions) = visit(&mut bench, "s", STRICT);
+    let next = bench.worker_of(second).unwrap();
+    let left = |text: &'static [u8]| Some(Bytes::from_static(text));
+    save_since(
+        &mut bench,
+        "s",
+        (next, taken(&actions).since),
+        1,
+        left(b"two"),
+    );
+    save_since(&mut bench, "s", (home, early), 2, left(b"late"));
+    bench.on(Input::Exited(next));
+    bench.finish_launches(2);
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    let taken = taken(&actions).left.map(|left| left.state);
+    assert_eq!(taken, left(b"two"));
+}
+
+#[test]
+fn what_is_handed_out_has_another_edition_than_what_is_left_after_that() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", Affinity::Hint);
+    save(&mut bench, "s", home, b"one");
+    let (kept, _) = visit(&mut bench, "s", Affinity::Hint);
+    let edition = |actions: &[Action]| taken(actions).left.map(|left| left.edition);
+    let (elsewhere, actions) = visit(&mut bench, "s", Affinity::Hint);
+    let before = edition(&actions);
+    // It was cancelled there, and left nothing.
+    bench.on(Input::Finished(elsewhere));
+    let state = Some(Bytes::from_static(b"two"));
+    save_since(&mut bench, "s", (home, 1), 2, state);
+    let (_, actions) = visit(&mut bench, "s", Affinity::Hint);
+    assert!(edition(&actions) > before, "{actions:?}");
+    bench.on(Input::Finished(kept));
+}
+
+#[test]
+fn a_strict_session_that_cannot_be_handed_over_any_more_is_lost_with_its_worker() {
+    let mut bench = Bench::ready(2, 1);
+    let home = use_session(&mut bench, "s", STRICT);
+    save(&mut bench, "s", home, b"left");
+    save_since(&mut bench, "s", (home, 1), 2, None);
+    bench.on(Input::Exited(home));
+    let (_, actions) = visit(&mut bench, "s", STRICT);
+    assert_eq!(refused(&actions), [Refusal::SessionLost(home)]);
+}
+
+#[test]
+fn workers_are_told_of_a_session_when_its_last_call_is_over() {
+    let mut bench = Bench::ready(1, 2);
+    let (one, _) = visit(&mut bench, "s", STRICT);
+    let (two, _) = visit(&mut bench, "s", STRICT);
+    let actions = bench.on(Input::CloseSession("s".into()));
+    assert_eq!(ends(&actions), [("s".to_owned(), SessionEnd::Closed)]);
+    assert_eq!(left(&bench.on(Input::Finished(one))), []);
+    let actions = bench.on(Input::Finished(two));
+    assert_eq!(left(&actions), [("s".to_owned(), 1)]);
+}
+
+#[test]
+fn every_worker_there_is_that_saw_a_session_is_told() {
+    let mut bench = Bench::ready(20, 1);
+    use_session(&mut bench, "s", Affinity::Hint);
+    let calls: Vec<_> = (0..20)
+        .map(|_| visit(&mut bench, "s", Affinity::Hint).0)
+        .collect();
+    for call in calls {
+        bench.on(Input::Finished(call));
+    }
+    let actions = bench.on(Input::CloseSession("s".into()));
+    let told = actions.iter().find_map(|action| match action {
+        Action::SessionEnded(ended, _) => Some(ended.workers.len()),
+        _ => None,
+    });
+    assert_eq!(told, Some(20));
+}
+
+#[test]
 fn a_pool_with_as_many_sessions_as_it_may_have_takes_another_when_one_has_expired() {
     let mut bench = Bench::with(PoolSettings {
         size: 1,
@@ -180,6 +311,7 @@ fn a_closed_session_is_another_one_when_its_name_is_used_again() {
     let expected = Visit {
         number: 2,
         left: None,
+        since: 0,
     };
     assert_eq!(taken(&actions), expected);
     assert_eq!(save(&mut bench, "s", home, b"late"), Kept::Well);
@@ -216,7 +348,7 @@ fn a_call_for_one_worker_waits_for_it_past_the_limit_of_the_queue_and_ends_with_
 enum Op {
     Enter(u8, u8, bool),
     Leave(usize, bool),
-    Save(u8, u8, u8, u16),
+    Save(u8, u8, u8, u16, u64),
     End(u8),
     Wait(u8),
     Expire,
@@ -227,7 +359,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (name.clone(), worker.clone(), any::<bool>()).prop_map(|(n, w, s)| Op::Enter(n, w, s)),
         4 => (any::<usize>(), any::<bool>()).prop_map(|(call, answered)| Op::Leave(call, answered)),
-        3 => (name.clone(), worker, 0..4u8, 0..12u16).prop_map(|(n, w, v, s)| Op::Save(n, w, v, s)),
+        3 => (name.clone(), worker, 0..4u8, 0..12u16, 0..3u64)
+            .prop_map(|(n, w, v, s, behind)| Op::Save(n, w, v, s, behind)),
         1 => name.prop_map(Op::End),
         3 => (0..15u8).prop_map(Op::Wait),
         2 => Just(Op::Expire),
@@ -242,7 +375,18 @@ struct Known {
     used: Instant,
     running: u32,
     answered: bool,
-    saved: Option<(WorkerId, u64, usize)>,
+    saved: Option<(WorkerId, u64, Option<usize>)>,
+    edition: u64,
+}
+
+impl Known {
+    fn is_saved(&self) -> bool {
+        matches!(self.saved, Some((_, _, Some(_))))
+    }
+
+    fn told(&self) -> WorkerId {
+        self.saved.map_or(self.home, |(by, _, _)| by)
+    }
 }
 
 const LIMIT: usize = 8;
@@ -277,7 +421,7 @@ proptest! {
                         prop_assert!(is_over(&known, now));
                         table.end(&session);
                     }
-                    let Noted { visit, opened, moved_from, is_saved } = table.enter(&session, at, now, |_| stays);
+                    let Noted { visit, opened, moved_from, is_saved } = table.enter(&session, at, now, |_| stays, |_| true);
                     calls.push((session.clone(), visit.number));
                     prop_assert_eq!(opened, !model.contains_key(&session));
                     let known = model.entry(session).or_insert_with(|| Known {
@@ -288,6 +432,7 @@ proptest! {
                         running: 0,
                         answered: false,
                         saved: None,
+                        edition: 0,
                     });
                     if opened {
                         prop_assert!(visit.number > last, "numbers are not used again");
@@ -300,13 +445,18 @@ proptest! {
                     known.seen_by.insert(at);
                     known.running += 1;
                     known.used = now;
-                    prop_assert_eq!(is_saved, known.saved.is_some());
-                    let left = known.saved.filter(|(by, _, size)| *by != at && *size > 0);
-                    prop_assert_eq!(visit.left.map(|left| left.state.len()), left.map(|(_, _, size)| size));
+                    prop_assert_eq!(is_saved, known.is_saved());
+                    prop_assert_eq!(visit.since, known.edition);
+                    let left = known.saved.filter(|(by, ..)| *by != at).and_then(|(_, _, size)| size);
+                    let left = left.filter(|size| *size > 0);
+                    prop_assert_eq!(visit.left.map(|left| left.state.len()), left);
                 }
                 Op::Leave(index, answered) if !calls.is_empty() => {
                     let (session, number) = calls.swap_remove(index % calls.len());
-                    table.leave(&session, number, answered, now);
+                    let over = table.leave(&session, number, answered, now);
+                    let last = !calls.iter().any(|(_, other)| *other == number);
+                    let gone = model.get(&session).is_none_or(|known| known.number != number);
+                    prop_assert_eq!(over.map(|ended| ended.number), (gone && last).then_some(number));
                     if let Some(known) = model.get_mut(&session).filter(|known| known.number == number) {
                         known.running -= 1;
                         known.used = now;
@@ -314,13 +464,18 @@ proptest! {
                     }
                 }
                 Op::Leave(..) => {}
-                Op::Save(session, at, version, size) => {
+                Op::Save(session, at, version, size, behind) => {
                     let (session, at, version, size) = (name(session), worker(at), u64::from(version), usize::from(size));
                     let Some(known) = model.get_mut(&session) else { continue };
-                    table.save(&session, known.number, at, version, vec![0; size].into());
-                    let late = known.saved.is_some_and(|(by, kept, _)| by == at && kept > version);
+                    let since = known.edition.saturating_sub(behind);
+                    table.save(&session, known.number, (at, since), version, Some(vec![0; size].into()));
+                    let late = known.saved.is_some_and(|(by, kept, _)| match by == at {
+                        true => kept > version,
+                        false => at != known.home && known.edition > since,
+                    });
                     if !late {
-                        known.saved = (size <= LIMIT).then_some((at, version, size));
+                        known.edition += 1;
+                        known.saved = Some((at, version, (size <= LIMIT).then_some(size)));
                         known.seen_by.insert(at);
                     }
                 }
@@ -329,8 +484,7 @@ proptest! {
                     let (ended, known) = (table.end(&session), model.remove(&session));
                     prop_assert_eq!(ended.is_some(), known.is_some());
                     if let (Some(ended), Some(known)) = (ended, known) {
-                        let best = known.saved.map_or(known.home, |(by, _, _)| by);
-                        prop_assert_eq!(ended.workers[0], best);
+                        prop_assert_eq!(ended.workers.first().copied(), (known.running == 0).then_some(known.told()));
                         let told: BTreeSet<_> = ended.workers.iter().copied().collect();
                         prop_assert_eq!(told.len(), ended.workers.len(), "nobody is told twice");
                         prop_assert!(told.is_subset(&known.seen_by));
@@ -347,13 +501,13 @@ proptest! {
                 }
             }
             prop_assert_eq!(table.len(), model.len());
-            let bytes: usize = model.values().filter_map(|known| known.saved).map(|(_, _, size)| size).sum();
+            let bytes: usize = model.values().filter_map(|known| known.saved).filter_map(|(_, _, size)| size).sum();
             prop_assert_eq!(table.saved_bytes(), bytes as u64);
             for (session, known) in &model {
                 let expected = if is_over(known, now) {
                     Standing::Expired
                 } else {
-                    Standing::Open { home: known.home, movable: known.saved.is_some() || !known.answered }
+                    Standing::Open { home: known.home, movable: known.is_saved() || !known.answered, saving: known.is_saved() && known.running > 0 }
                 };
                 prop_assert_eq!(table.look(session, now), expected);
             }
