@@ -43,7 +43,7 @@ def pick_class(module: ModuleType) -> type | None:
 
 def class_commands(owner: type) -> list[Command]:
     """The `@tool` methods of a class."""
-    return [_command(attribute, mark, owner) for attribute, mark in _marks(owner).items()]
+    return [command_of(attribute, mark, owner) for attribute, mark in _marks(owner).items()]
 
 
 def module_commands(module: ModuleType) -> list[Command]:
@@ -60,14 +60,14 @@ def module_commands(module: ModuleType) -> list[Command]:
                 raise LookupError("__all__ lists %r, which it does not define" % (name,))
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type) and name not in _HOOKS:
-                chosen[name] = _mark_of(value) or ToolInfo()
+                chosen[name] = mark_of(value) or ToolInfo()
     for name, value in space.items():
-        mark = _mark_of(value)
+        mark = mark_of(value)
         if mark is not None and name not in chosen:
             chosen[name] = mark
         elif listed is None and not name.startswith("_") and name not in _HOOKS and _is_own_function(value, module):
             chosen[name] = mark or ToolInfo()
-    return [_command(attribute, mark, module) for attribute, mark in chosen.items()]
+    return [command_of(attribute, mark, module) for attribute, mark in chosen.items()]
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
@@ -82,7 +82,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
+def command_of(attribute: str, mark: ToolInfo, owner: Any) -> Command:
+    """What `owner`, a class or a module, offers under `attribute`."""
     static = inspect.getattr_static(owner, attribute)
     function = getattr(owner, attribute)
     signature = signature_of(function)
@@ -107,13 +108,13 @@ def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
         described = inspect.getdoc(function) or ""
         public["params"] = _specs.parameters(signature, described)
         public["schema"] = _specs.schema(signature, kinds, definitions, described)
-        if mark.validate and _validates(owner):
+        if mark.validate and validates(owner):
             checks = checks_of(signature, kinds)
     is_async = inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped)
     return Command(attribute, is_async, public, checks)
 
 
-def _validates(owner: Any) -> bool:
+def validates(owner: Any) -> bool:
     """Whether the class, or else the module, wants arguments checked."""
     module = sys.modules.get(owner.__module__) if isinstance(owner, type) else None
     return all(getattr(each, "__snakepit_validate__", True) is not False for each in (owner, module))
@@ -145,7 +146,8 @@ def shown_signature(signature: inspect.Signature | None) -> str:
     return text if len(text) <= 2000 else text[:1997] + "..."
 
 
-def _mark_of(value: Any) -> ToolInfo | None:
+def mark_of(value: Any) -> ToolInfo | None:
+    """What `@tool` remembers about a function; None if it is not marked."""
     if isinstance(value, type):
         return None
     try:
@@ -160,7 +162,7 @@ def _marks(owner: type) -> dict[str, ToolInfo]:
     marks: dict[str, ToolInfo] = {}
     for base in reversed(owner.__mro__):
         for name, value in vars(base).items():
-            mark = _mark_of(value)
+            mark = mark_of(value)
             if mark is not None:
                 marks[name] = mark
     return {name: mark for name, mark in marks.items() if callable(getattr(owner, name, None))}
