@@ -84,7 +84,13 @@ pub(crate) struct SourceArgs {
     pub(crate) adapter: Option<String>,
 
     /// Modules whose functions to call, without an adapter: `math,numpy.linalg` for `math.sqrt`, `numpy.linalg.det`
-    #[arg(long, short, value_name = "NAMES", value_delimiter = ',', group = "code")]
+    #[arg(
+        long,
+        short,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        group = "code"
+    )]
     pub(crate) modules: Vec<String>,
 
     /// Pool of the configuration; may be left out if there is only one

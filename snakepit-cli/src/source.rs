@@ -60,7 +60,10 @@ fn named(args: &SourceArgs) -> Option<Value> {
         return args.adapter.as_deref().map(Value::from);
     }
     let modules = Value::from(args.modules.clone());
-    Some(Value::Mapping(Mapping::from_iter([("modules".into(), modules)])))
+    Some(Value::Mapping(Mapping::from_iter([(
+        "modules".into(),
+        modules,
+    )])))
 }
 
 /// Writes the flags down as a configuration, so that profiles read them as they read a file.

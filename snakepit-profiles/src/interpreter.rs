@@ -7,7 +7,8 @@ use std::sync::Arc;
 use snakepit_core::LaunchError;
 use snakepit_core::error::LaunchErrorKind;
 use snakepit_python::{
-    AdapterSpec, Choice, Environment, Finder, InvalidRequest, NotFound, Recommendation, Request, Stop,
+    AdapterSpec, Choice, Environment, Finder, InvalidRequest, NotFound, Recommendation, Request,
+    Stop,
 };
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;

@@ -133,7 +133,9 @@ impl<'de> Deserialize<'de> for ModuleNames {
                     names.push(name);
                 }
                 if names.is_empty() {
-                    return Err(de::Error::custom("expected at least one module, such as `math`"));
+                    return Err(de::Error::custom(
+                        "expected at least one module, such as `math`",
+                    ));
                 }
                 Ok(ModuleNames(names))
             }
@@ -163,7 +165,9 @@ impl Visitor<'_> for ModuleName<'_> {
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<String, E> {
         if self.0.contains(name) {
-            return Err(E::custom(format_args!("`{name}` is there twice; remove one")));
+            return Err(E::custom(format_args!(
+                "`{name}` is there twice; remove one"
+            )));
         }
         if name.ends_with(".py") || name.contains('/') {
             return Err(E::custom(format_args!(
@@ -180,7 +184,8 @@ impl Visitor<'_> for ModuleName<'_> {
 /// Whether `import` could name a module so, and it is meant for others.
 fn is_public(name: &str) -> bool {
     let fits = |part: &str| {
-        part.starts_with(char::is_alphabetic) && part.chars().all(|c| c == '_' || c.is_alphanumeric())
+        part.starts_with(char::is_alphabetic)
+            && part.chars().all(|c| c == '_' || c.is_alphanumeric())
     };
     name.split('.').all(fits)
 }
@@ -204,21 +209,56 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_where_it_is() {
         for (text, expected, place) in [
-            ("5", "a file, a module, or `{modules: [...]}`", "line 1 column 1"),
-            ("[math]", "a file, a module, or `{modules: [...]}`", "line 1 column 1"),
+            (
+                "5",
+                "a file, a module, or `{modules: [...]}`",
+                "line 1 column 1",
+            ),
+            (
+                "[math]",
+                "a file, a module, or `{modules: [...]}`",
+                "line 1 column 1",
+            ),
             ("{}", "expected `modules: [...]` in it", "line 1 column 1"),
             ("{modules: []}", "at least one module", "line 1 column 11"),
             ("{modules: math}", "a list of modules", "line 1 column 11"),
-            ("{modules: [math, 5]}", "integer `5`, expected the name of", "line 1 column 18"),
-            ("{modules: [math, a, math]}", "`math` is there twice", "line 1 column 21"),
-            ("{modules: [math, ./a.py]}", "`adapter: ./a.py`", "line 1 column 18"),
-            ("{modules: [_thread]}", "a public module", "line 1 column 12"),
-            ("{modules: [os._exit]}", "a public module", "line 1 column 12"),
+            (
+                "{modules: [math, 5]}",
+                "integer `5`, expected the name of",
+                "line 1 column 18",
+            ),
+            (
+                "{modules: [math, a, math]}",
+                "`math` is there twice",
+                "line 1 column 21",
+            ),
+            (
+                "{modules: [math, ./a.py]}",
+                "`adapter: ./a.py`",
+                "line 1 column 18",
+            ),
+            (
+                "{modules: [_thread]}",
+                "a public module",
+                "line 1 column 12",
+            ),
+            (
+                "{modules: [os._exit]}",
+                "a public module",
+                "line 1 column 12",
+            ),
             ("{modules: ['']}", "a public module", "line 1 column 12"),
-            ("{modules: [math], path: a.py}", "`adapter: file.py`", "line 1 column 19"),
+            (
+                "{modules: [math], path: a.py}",
+                "`adapter: file.py`",
+                "line 1 column 19",
+            ),
         ] {
             let error = read(text).expect_err(text);
-            assert!(error.contains(expected) && error.ends_with(place), "{text}: {error}");
+            assert!(
+                error.contains(expected) && error.ends_with(place),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -67,7 +67,9 @@ def _load_modules(names: Sequence[str], arguments: Mapping[str, Any]) -> Adapter
         raise _invalid("the list of modules is empty", "name at least one module, such as math")
     if arguments:
         given = ", ".join(map(str, arguments))
-        raise _invalid("modules take no arguments (%s)" % given, "remove adapter_args, or write an adapter with a setup")
+        raise _invalid(
+            "modules take no arguments (%s)" % given, "remove adapter_args, or write an adapter with a setup"
+        )
     for name in names:
         if not is_public(name):
             raise _invalid("%r is not the name of a public module" % name, "a module is named as `import` names it")
@@ -134,8 +136,8 @@ def _import(name: str, what: str) -> ModuleType:
                     hint,
                 )
             ) from None
-        hint = _import_hint(error) or ("it was raised while %r was imported" % name if what == "module" else None)
-        raise AdapterError(describe(error, "adapter_import", hint)) from None
+        told = _import_hint(error) or ("it was raised while %r was imported" % name if what == "module" else None)
+        raise AdapterError(describe(error, "adapter_import", told)) from None
 
 
 def _adapter_module(location: str, class_name: str | None) -> tuple[ModuleType, str | None]:

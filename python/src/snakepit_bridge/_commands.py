@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from . import _specs
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
 from ._checking import Checks, checks_of
 from ._sessions import HOOKS
+from ._wire import dump_object
 
 _HOOKS = frozenset(("setup", "cleanup", *HOOKS))
+
+MAX_TOLD = 8 * 1024 * 1024
+"""Bytes that commands may take in HELLO, of which a host takes 16 MiB. Each worker sends its own."""
 
 
 class Command(NamedTuple):
@@ -70,6 +74,24 @@ def module_commands(module: ModuleType) -> list[Command]:
     return [command_of(attribute, mark, module) for attribute, mark in chosen.items()]
 
 
+def told(commands: Sequence[Command], limit: int = MAX_TOLD) -> bytes:
+    """The `commands` of HELLO and READY: without parameters and schemas if these take more than `limit` bytes.
+
+    Raises LookupError if there are too many even so.
+    """
+    text = _array([command.public for command in commands])
+    if len(text) <= limit:
+        return text
+    text = _array([{**command.public, "params": [], "schema": None} for command in commands])
+    if len(text) <= limit:
+        return text
+    raise LookupError("%d commands, which take %d bytes to list; the limit is %d" % (len(commands), len(text), limit))
+
+
+def _array(items: Sequence[Mapping[str, Any]]) -> bytes:
+    return dump_object({"": items})[len(b'{"":') : -1]
+
+
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """The signature, its annotations as written rather than as evaluated."""
     try:
@@ -82,8 +104,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def command_of(attribute: str, mark: ToolInfo, owner: Any) -> Command:
-    """What `owner`, a class or a module, offers under `attribute`."""
+def command_of(attribute: str, mark: ToolInfo, owner: Any, *, brief: bool = False) -> Command:
+    """What `owner`, a class or a module, offers under `attribute`. `brief` leaves out what is said of parameters."""
     static = inspect.getattr_static(owner, attribute)
     function = getattr(owner, attribute)
     signature = signature_of(function)
@@ -105,16 +127,16 @@ def command_of(attribute: str, mark: ToolInfo, owner: Any) -> Command:
     checks = None
     if signature is not None:
         kinds, definitions = _specs.kinds_of(function, owner, signature)
-        described = inspect.getdoc(function) or ""
+        described = "" if brief else inspect.getdoc(function) or ""
         public["params"] = _specs.parameters(signature, described)
         public["schema"] = _specs.schema(signature, kinds, definitions, described)
-        if mark.validate and validates(owner):
+        if mark.validate and _validates(owner):
             checks = checks_of(signature, kinds)
     is_async = inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped)
     return Command(attribute, is_async, public, checks)
 
 
-def validates(owner: Any) -> bool:
+def _validates(owner: Any) -> bool:
     """Whether the class, or else the module, wants arguments checked."""
     module = sys.modules.get(owner.__module__) if isinstance(owner, type) else None
     return all(getattr(each, "__snakepit_validate__", True) is not False for each in (owner, module))

@@ -6,11 +6,12 @@ What may be called is settled here, once: a call looks its name up in a table, a
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Iterable, Mapping
 
 from ._api import ToolInfo
-from ._commands import Command, command_of, mark_of, validates
+from ._commands import Command, command_of, mark_of
 
 
 def gathered(modules: Mapping[str, ModuleType]) -> tuple[ModuleType, list[Command]]:
@@ -22,7 +23,8 @@ def gathered(modules: Mapping[str, ModuleType]) -> tuple[ModuleType, list[Comman
     whole = ModuleType("snakepit_modules")
     commands = []
     for name, module in modules.items():
-        found = [_offered(name, each, module, whole) for each in _public(module)]
+        lax = vars(module).get("__snakepit_validate__", True) is False
+        found = [_offered("%s.%s" % (name, each), value, lax, whole) for each, value in _public(module)]
         if not found:
             raise LookupError(name)
         commands.extend(found)
@@ -36,27 +38,33 @@ def is_public(name: str) -> bool:
     return all(part.isidentifier() and not part.startswith("_") for part in name.split("."))
 
 
-def _offered(name: str, attribute: str, module: ModuleType, whole: ModuleType) -> Command:
-    full = "%s.%s" % (name, attribute)
-    function = getattr(module, attribute)
-    setattr(whole, full, function)
+def _offered(name: str, function: Any, lax: bool, whole: ModuleType) -> Command:
+    setattr(whole, name, function)
     mark = mark_of(function) or ToolInfo()
-    return command_of(full, mark._replace(name=None, validate=mark.validate and validates(module)), whole)
+    # There may be hundreds, and each worker tells the host of all: what is said of parameters is most of it.
+    return command_of(name, mark._replace(name=None, validate=mark.validate and not lax), whole, brief=True)
 
 
-def _public(module: ModuleType) -> Iterable[str]:
+def _public(module: ModuleType) -> Iterable[tuple[str, Any]]:
     """The functions `__all__` names, or else the public ones that are the module's own. Never classes."""
-    listed = getattr(module, "__all__", None)
+    # Not getattr: a module's `__getattr__` may do anything for a name it does not know.
+    listed = vars(module).get("__all__")
     names = list(vars(module)) if listed is None else list(dict.fromkeys(listed))
     for name in names:
         if not isinstance(name, str) or name.startswith("_"):
             continue
         try:
+            if name not in vars(module) and _is_submodule(name, module):
+                continue  # importing it may take long
             value = getattr(module, name)  # may be made on demand, and `__all__` may name what is not there
-        except Exception:
+        except (Exception, SystemExit):
             continue
         if callable(value) and not isinstance(value, type) and (listed is not None or _is_own(value, module)):
-            yield name
+            yield name, value
+
+
+def _is_submodule(name: str, module: ModuleType) -> bool:
+    return hasattr(module, "__path__") and find_spec("%s.%s" % (module.__name__, name)) is not None
 
 
 def _is_own(value: Any, module: ModuleType) -> bool:

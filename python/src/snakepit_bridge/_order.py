@@ -8,7 +8,6 @@ from ._errors import error_of
 from ._values import Unusable, decode
 from ._wire import DEFAULT_MAX_FRAME, PROTOCOL, ProtocolError
 
-
 Spec = Union[str, List[str]]
 """How an adapter is named: by a text, or by the names of the modules it is made of."""
 
