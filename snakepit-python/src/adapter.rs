@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
+use crate::scan::names_a_file;
+
 /// The Python that is to be called.
 ///
 /// In a configuration it is a text, or `{modules: [math, numpy.linalg]}`.
@@ -169,7 +171,7 @@ impl Visitor<'_> for ModuleName<'_> {
                 "`{name}` is there twice; remove one"
             )));
         }
-        if name.ends_with(".py") || name.contains('/') {
+        if names_a_file(name) {
             return Err(E::custom(format_args!(
                 "expected a module as `import` names it, found a file; a file is named without a mapping: `adapter: {name}`"
             )));
@@ -192,6 +194,8 @@ fn is_public(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn read(text: &str) -> Result<AdapterSpec, String> {
@@ -208,55 +212,25 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_where_it_is() {
-        for (text, expected, place) in [
-            (
-                "5",
-                "a file, a module, or `{modules: [...]}`",
-                "line 1 column 1",
-            ),
-            (
-                "[math]",
-                "a file, a module, or `{modules: [...]}`",
-                "line 1 column 1",
-            ),
-            ("{}", "expected `modules: [...]` in it", "line 1 column 1"),
-            ("{modules: []}", "at least one module", "line 1 column 11"),
-            ("{modules: math}", "a list of modules", "line 1 column 11"),
-            (
-                "{modules: [math, 5]}",
-                "integer `5`, expected the name of",
-                "line 1 column 18",
-            ),
-            (
-                "{modules: [math, a, math]}",
-                "`math` is there twice",
-                "line 1 column 21",
-            ),
-            (
-                "{modules: [math, ./a.py]}",
-                "`adapter: ./a.py`",
-                "line 1 column 18",
-            ),
-            (
-                "{modules: [_thread]}",
-                "a public module",
-                "line 1 column 12",
-            ),
-            (
-                "{modules: [os._exit]}",
-                "a public module",
-                "line 1 column 12",
-            ),
-            ("{modules: ['']}", "a public module", "line 1 column 12"),
-            (
-                "{modules: [math], path: a.py}",
-                "`adapter: file.py`",
-                "line 1 column 19",
-            ),
+        for (text, expected, column) in [
+            ("a: 5", "a file, a module, or `{modules: [...]}`", 4),
+            ("a: [math]", "a file, a module, or `{modules: [...]}`", 4),
+            ("a: {}", "expected `modules: [...]` in it", 4),
+            ("a: {modules: []}", "at least one module", 14),
+            ("a: {modules: math}", "a list of modules", 14),
+            ("a: {modules: [math, 5]}", "expected the name of", 21),
+            ("a: {modules: [math, b, math]}", "`math` is there twice", 24),
+            ("a: {modules: [math, ./b.py]}", "`adapter: ./b.py`", 21),
+            ("a: {modules: [_thread]}", "a public module", 15),
+            ("a: {modules: [os._exit]}", "a public module", 15),
+            ("a: {modules: ['']}", "a public module", 15),
+            ("a: {modules: [math], path: b.py}", "`adapter: file.py`", 22),
         ] {
-            let error = read(text).expect_err(text);
+            let read = serde_yaml::from_str::<BTreeMap<String, AdapterSpec>>(text);
+            let error = read.expect_err(text).to_string();
+            let place = format!("line 1 column {column}");
             assert!(
-                error.contains(expected) && error.ends_with(place),
+                error.contains(expected) && error.ends_with(&place),
                 "{text}: {error}"
             );
         }
