@@ -164,6 +164,19 @@ fn the_guide_to_threads_shows_a_configuration_and_every_value() {
 }
 
 #[test]
+fn the_guide_to_writing_adapters_lists_modules_as_they_are_read() {
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/guides/writing-adapters.md"
+    );
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, rest) = guide.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let registry = snakepit_profiles::registry();
+    Config::parse(shown, "guide.yaml", adapters(), &registry).unwrap();
+}
+
+#[test]
 fn each_profile_has_keys_of_its_own() {
     let thread = "adapter: x.py; threads_per_worker: 16; thread_safety: off; gil: require_off";
     let config = parse("thread", thread).unwrap();
