@@ -248,7 +248,7 @@ class Host:
 
     def __init__(
         self,
-        adapter: str,
+        adapter: Any,
         python: str = sys.executable,
         max_frame: int = 1 << 20,
         flags: Iterable[str] = (),

@@ -30,6 +30,7 @@ Examples:
   snakepit call --adapter hello.py count to:=3          by name, as JSON
   snakepit call --adapter hello.py greet '[\"Ada\"]'      a list: by position
   snakepit call --adapter hello.py greet '{\"name\": 1}'  a map: by name
+  snakepit call --modules statistics statistics.mean '[[1, 2, 3]]'
   snakepit call --config pit.yaml --pool fast --stream count to:=3";
 
 const DEV_EXAMPLES: &str = "\
@@ -75,23 +76,33 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
     /// Configuration file [default: snakepit.yaml, if it exists]
-    #[arg(long, short, value_name = "FILE", conflicts_with = "adapter")]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "code")]
     pub(crate) config: Option<PathBuf>,
 
     /// Python file or module to call, without a configuration: `hello.py`, `package.module:Class`
-    #[arg(long, short, value_name = "SPEC")]
+    #[arg(long, short, value_name = "SPEC", group = "code")]
     pub(crate) adapter: Option<String>,
 
+    /// Modules whose functions to call, without an adapter: `math,numpy.linalg` for `math.sqrt`, `numpy.linalg.det`
+    #[arg(
+        long,
+        short,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        group = "code"
+    )]
+    pub(crate) modules: Vec<String>,
+
     /// Pool of the configuration; may be left out if there is only one
-    #[arg(long, short, value_name = "NAME", conflicts_with = "adapter")]
+    #[arg(long, short, value_name = "NAME", conflicts_with = "code")]
     pub(crate) pool: Option<String>,
 
-    /// Interpreter to run the adapter with
-    #[arg(long, value_name = "PATH", requires = "adapter")]
+    /// Interpreter to run the adapter or the modules with
+    #[arg(long, value_name = "PATH", requires = "code")]
     pub(crate) python: Option<String>,
 
-    /// Worker profile to run the adapter with
-    #[arg(long, value_name = "KIND", requires = "adapter")]
+    /// Worker profile to run the adapter or the modules with
+    #[arg(long, value_name = "KIND", requires = "code")]
     pub(crate) profile: Option<String>,
 }
 

@@ -14,14 +14,15 @@ const DEFAULT_FILE: &str = "snakepit.yaml";
 /// Reads the configuration the flags stand for, cut down to what one command needs: only the pool
 /// asked for, if one was, and one worker in each.
 pub(crate) fn load(args: &SourceArgs, registry: &Registry) -> Result<Config, Failure> {
-    let mut config = match (&args.adapter, &args.config) {
+    let mut config = match (named(args), &args.config) {
         (Some(adapter), _) => from_flags(adapter, args, &[], registry)?,
         (None, Some(file)) => Config::from_file(file, registry).map_err(Failure::Config)?,
         (None, None) if Path::new(DEFAULT_FILE).exists() => {
             Config::from_file(DEFAULT_FILE, registry).map_err(Failure::Config)?
         }
         (None, None) => {
-            let hint = "give `--adapter path/to/adapter.py` or `--config snakepit.yaml`";
+            let hint =
+                "give `--adapter path/to/adapter.py`, `--modules math` or `--config snakepit.yaml`";
             return Err(Failure::usage(
                 "there is no Python to call",
                 Some(hint.to_owned()),
@@ -44,23 +45,35 @@ pub(crate) fn load_for_development(args: &DevArgs, registry: &Registry) -> Resul
     let source = SourceArgs {
         config: None,
         adapter: None,
+        modules: Vec::new(),
         pool: None,
         python: args.python.clone(),
         profile: args.profile.clone(),
     };
     let env = [("PYTHONDONTWRITEBYTECODE", "1")];
-    from_flags(&args.adapter, &source, &env, registry)
+    from_flags(args.adapter.as_str().into(), &source, &env, registry)
+}
+
+/// The adapter the flags name, as a configuration does.
+fn named(args: &SourceArgs) -> Option<Value> {
+    if args.modules.is_empty() {
+        return args.adapter.as_deref().map(Value::from);
+    }
+    let modules = Value::from(args.modules.clone());
+    Some(Value::Mapping(Mapping::from_iter([(
+        "modules".into(),
+        modules,
+    )])))
 }
 
 /// Writes the flags down as a configuration, so that profiles read them as they read a file.
 fn from_flags(
-    adapter: &str,
+    adapter: Value,
     args: &SourceArgs,
     env: &[(&str, &str)],
     registry: &Registry,
 ) -> Result<Config, Failure> {
     let keys = [
-        ("adapter", Some(adapter)),
         ("worker_profile", args.profile.as_deref()),
         ("python", args.python.as_deref()),
     ];
@@ -68,6 +81,7 @@ fn from_flags(
         .iter()
         .filter_map(|(key, value)| Some((Value::from(*key), (*value)?.into())));
     let mut pool: Mapping = given.collect();
+    pool.insert("adapter".into(), adapter);
     pool.insert("pool_size".into(), 1.into());
     if !env.is_empty() {
         let variables = env.iter().map(|&(name, value)| (name.into(), value.into()));

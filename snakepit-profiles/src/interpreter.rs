@@ -7,7 +7,8 @@ use std::sync::Arc;
 use snakepit_core::LaunchError;
 use snakepit_core::error::LaunchErrorKind;
 use snakepit_python::{
-    Choice, Environment, Finder, InvalidRequest, NotFound, Recommendation, Request, Stop,
+    AdapterSpec, Choice, Environment, Finder, InvalidRequest, NotFound, Recommendation, Request,
+    Stop,
 };
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
@@ -47,10 +48,10 @@ impl Interpreter {
     pub(crate) async fn choose(
         &self,
         env: &BTreeMap<String, String>,
-        adapter: &str,
+        adapter: &AdapterSpec,
         folders: &[String],
     ) -> Result<Recommendation, LaunchError> {
-        let (request, adapter) = (self.request()?, adapter.to_owned());
+        let (request, adapter) = (self.request()?, adapter.clone());
         let folders = folders.iter().map(String::as_str).chain(["."]);
         let folders: Vec<PathBuf> = folders.map(PathBuf::from).collect();
         let choose = move |finder: &Finder| finder.choose(&request, Some(&adapter), &folders);

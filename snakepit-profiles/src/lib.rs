@@ -40,6 +40,7 @@ mod zygote;
 pub use boot::bridge;
 pub use profile::*;
 pub use settings::{GilPolicy, LogLevel, SpawnMode, ThreadSafety, Unserialisable};
+pub use snakepit_python::AdapterSpec;
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

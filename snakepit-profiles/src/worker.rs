@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use snakepit_core::error::{CallError, ExitReport, RemoteError, RemoteKind};
 use snakepit_core::{
-    Call, CallId, CancelGrace, Delivery, Hello, LaneId, Launched, Quiesced, Reply, ReplyStream,
-    Value, Worker,
+    Call, CallId, CancelGrace, Command, Delivery, Hello, LaneId, Launched, Quiesced, Reply,
+    ReplyStream, Value, Worker,
 };
 use tokio::time::timeout;
 
@@ -32,6 +33,21 @@ const INSIST: Duration = Duration::from_millis(20);
 /// How long the stacks of a worker that is stuck may take. Its replacement waits for that.
 const LAST_LOOK: Duration = Duration::from_millis(8);
 
+/// The commands of an adapter. All of its workers tell the same, and there may be hundreds: they are kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue(Mutex<Arc<[Command]>>);
+
+impl Catalogue {
+    /// What was told, or the same from before.
+    fn shared(&self, told: Vec<Command>) -> Arc<[Command]> {
+        let mut known = self.0.lock();
+        if **known != *told {
+            *known = told.into();
+        }
+        Arc::clone(&known)
+    }
+}
+
 /// A worker process. Killed when dropped.
 pub(crate) struct ProcessWorker {
     handle: Handle,
@@ -48,15 +64,19 @@ impl ProcessWorker {
         text: &Bytes,
         launch: String,
         recipe: &Recipe,
+        catalogue: &Catalogue,
     ) -> Launched {
         let mut hello = Hello::new(message.lanes);
         hello.process = Some(handle.pid());
         hello.runtime = message.facts.python.describe();
         hello.keeps_sessions = message.keeps_sessions();
-        hello.commands = message.commands().into();
+        hello.commands = catalogue.shared(message.commands());
         hello.launch = launch;
         hello.memory_enforced = handle.is_limited();
         hello.facts = codec::decode(text, false).unwrap_or_default();
+        if let Value::Map(facts) = &mut hello.facts {
+            facts.remove("commands");
+        }
         let worker = Self {
             handle,
             threads: message.lane_threads,

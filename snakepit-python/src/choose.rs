@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::adapter::AdapterSpec;
 use crate::finder::{Finder, Found, NotFound};
 use crate::probe::{Probe, Prober};
 use crate::recommend::{Facts, Recommendation, recommend};
 use crate::request::Request;
-use crate::scan::{AdapterFacts, ScanError, names_a_file, scan};
+use crate::scan::{AdapterFacts, ScanError, names_a_file, scan, scan_modules};
 
 /// An interpreter, and the worker profile that suits it and the adapter.
 #[derive(Clone, Debug)]
@@ -26,7 +27,8 @@ impl Finder {
     /// Finds the interpreter, reads the adapter by it without running it, and recommends a worker profile for both.
     ///
     /// `adapter` is named as for [`scan`]: a module is looked for in each of `folders` in turn, a path starts from the first.
-    /// One that cannot be read is no error, but a reason against threads, in its own words.
+    /// One that cannot be read is no error, but a reason against threads, in its own words. Listed modules are taken for what
+    /// an adapter imports that declares nothing.
     ///
     /// # Errors
     /// As [`find_and_probe`](Self::find_and_probe).
@@ -37,11 +39,14 @@ impl Finder {
     pub fn choose(
         &self,
         request: &Request,
-        adapter: Option<&str>,
+        adapter: Option<&AdapterSpec>,
         folders: &[PathBuf],
     ) -> Result<Choice, NotFound> {
         let (found, probe) = self.find_and_probe(request)?;
-        let look = |name| scan_in(self.prober(), &found.path, name, folders);
+        let look = |adapter: &AdapterSpec| match adapter {
+            AdapterSpec::Named(name) => scan_in(self.prober(), &found.path, name, folders),
+            AdapterSpec::Modules(names) => scan_modules(self.prober(), &found.path, names, folders),
+        };
         let adapter = adapter.map(look);
         let facts = Facts::new(&probe);
         let recommendation = recommend(&match &adapter {

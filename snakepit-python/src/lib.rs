@@ -8,6 +8,7 @@
 //! Everything here blocks and says so; nothing is asynchronous. This crate knows no pool, no worker and no configuration
 //! file, and needs none of Snakepit's other crates. Linux only.
 
+mod adapter;
 mod choose;
 mod environment;
 mod finder;
@@ -23,6 +24,7 @@ mod scan;
 
 pub use pep440_rs::Version;
 
+pub use adapter::AdapterSpec;
 pub use choose::Choice;
 pub use environment::Environment;
 pub use finder::{Finder, Found, NotFound, Provenance, Reason, Skipped};

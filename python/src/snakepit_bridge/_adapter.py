@@ -12,13 +12,17 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 from ._commands import Command, class_commands, module_commands, pick_class
 from ._errors import describe, error_of
-from ._order import AdapterError
+from ._modules import gathered, is_public
+from ._order import AdapterError, Spec
 
 _TOOL_HINT = "decorate methods with @tool (from snakepit_bridge import tool), or write public module functions"
 
 
 class Adapter(NamedTuple):
-    """An imported adapter: either a class, of which each lane makes an instance, or a module of functions."""
+    """An imported adapter: either a class, of which each lane makes an instance, or a module of functions.
+
+    Of modules that a pool lists, `module` is one that was made of their functions.
+    """
 
     module: ModuleType
     owner: type | None
@@ -26,9 +30,9 @@ class Adapter(NamedTuple):
     arguments: Mapping[str, Any]
 
 
-def arrange_paths(spec: str, paths: Sequence[str]) -> None:
+def arrange_paths(spec: Spec, paths: Sequence[str]) -> None:
     """Make `sys.path` and `sys.argv` what `python file.py` or `python -m module` would have made them."""
-    location, _ = _split(spec)
+    location = _split(spec)[0] if isinstance(spec, str) else ""
     is_file = _is_file(location)
     # The bridge itself goes last: it must shadow nothing.
     first = [os.path.dirname(os.path.abspath(location))] if is_file else [os.getcwd()]
@@ -37,11 +41,13 @@ def arrange_paths(spec: str, paths: Sequence[str]) -> None:
     sys.argv[:] = [location]
 
 
-def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
+def load(spec: Spec, preload: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
     """Import `preload` and the adapter `spec` names. Raises `AdapterError`."""
-    location, class_name = _split(spec)
     for name in preload:
         _import(name, "preload module")
+    if not isinstance(spec, str):
+        return _load_modules(spec, arguments)
+    location, class_name = _split(spec)
     module, class_name = _adapter_module(location, class_name)
     owner = _named_class(module, class_name, location) if class_name else pick_class(module)
     if owner is not None:
@@ -56,8 +62,32 @@ def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Ada
     return Adapter(module, owner, commands, arguments)
 
 
-def resolved(spec: str, adapter: Adapter) -> str:
+def _load_modules(names: Sequence[str], arguments: Mapping[str, Any]) -> Adapter:
+    if not names:
+        raise _invalid("the list of modules is empty", "name at least one module, such as math")
+    if arguments:
+        given = ", ".join(map(str, arguments))
+        raise _invalid(
+            "modules take no arguments (%s)" % given, "remove adapter_args, or write an adapter with a setup"
+        )
+    for name in names:
+        if not is_public(name):
+            raise _invalid("%r is not the name of a public module" % name, "a module is named as `import` names it")
+    modules = {name: _import(name, "module") for name in names}
+    try:
+        whole, commands = gathered(modules)
+    except LookupError as error:
+        raise _invalid(
+            "the module %r offers no function" % error.args[0],
+            "functions that `__all__` names are commands, without it public ones; classes never are",
+        ) from None
+    return Adapter(whole, None, commands, {})
+
+
+def resolved(spec: Spec, adapter: Adapter) -> Spec:
     """The spec of an adapter that is loaded, independent of the current directory."""
+    if not isinstance(spec, str):
+        return spec
     location, class_name = _split(spec)
     if not _is_file(location):
         return spec
@@ -96,15 +126,18 @@ def _import(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except BaseException as error:
         if isinstance(error, ModuleNotFoundError) and _is_prefix(error.name, name):
+            hint = "is it installed for %s?" % sys.executable
+            if what == "adapter module":
+                hint += " A file is named by its path: './%s.py'" % name.replace(".", "/")
             raise AdapterError(
                 error_of(
-                    "adapter_not_found" if what == "adapter module" else "adapter_import",
+                    "adapter_import" if what == "preload module" else "adapter_not_found",
                     "there is no %s %r; looked in %s" % (what, name, ", ".join(map(repr, sys.path[:-1]))),
-                    "is it installed for %s? A file is named by its path: './%s.py'"
-                    % (sys.executable, name.replace(".", "/")),
+                    hint,
                 )
             ) from None
-        raise AdapterError(describe(error, "adapter_import", _import_hint(error))) from None
+        told = _import_hint(error) or ("it was raised while %r was imported" % name if what == "module" else None)
+        raise AdapterError(describe(error, "adapter_import", told)) from None
 
 
 def _adapter_module(location: str, class_name: str | None) -> tuple[ModuleType, str | None]:

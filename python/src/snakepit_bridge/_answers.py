@@ -158,7 +158,8 @@ def is_cancellation(error: BaseException | None) -> bool:
 def unknown(command: str, functions: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a command that does not exist."""
     names: list[str] = list(functions)
-    near = difflib.get_close_matches(command, names, 1)
+    # Of modules that a pool lists, functions are named together with their modules.
+    near = difflib.get_close_matches(command, names, 1) or [name for name in names if name.endswith("." + command)]
     message = "there is no command %.200r" % command + ("; did you mean %r?" % near[0] if near else "")
     shown = ", ".join(names[:50]) + (", ..." if len(names) > 50 else "")
     return error_of("unknown_command", message, "the commands are: " + shown)

@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from . import _facts, _gil, _output
 from ._adapter import Adapter, arrange_paths, load
-from ._errors import message_of, type_name
+from ._commands import told
+from ._errors import error_of, message_of, type_name
 from ._frames import DescriptorLink, close_all
 from ._imports import Imports
 from ._order import AdapterError, Order, parse_order
@@ -73,8 +74,10 @@ def _run(link: DescriptorLink) -> None:
     _output.install(order.log_level)
     imports = Imports()
     adapter = _import(order)
-    commands = dump_object({"commands": [command.public for command in adapter.commands]})
-    commands = commands[len(b'{"commands":') : -1]
+    try:
+        commands = told(adapter.commands)
+    except LookupError as error:
+        raise AdapterError(error_of("adapter_invalid", "the adapter has %s" % error.args[0], "offer fewer")) from None
     settings = Settings(adapter, order, body, commands, imports, False)
     zygote = Zygote(link, settings, order.parent)
     die_with_parent(signal.SIGTERM, order.parent)

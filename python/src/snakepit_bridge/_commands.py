@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from . import _specs
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
 from ._checking import Checks, checks_of
 from ._sessions import HOOKS
+from ._wire import dump_object
 
 _HOOKS = frozenset(("setup", "cleanup", *HOOKS))
+
+MAX_TOLD = 8 * 1024 * 1024
+"""Bytes that commands may take in HELLO, of which a host takes 16 MiB. Each worker sends its own."""
 
 
 class Command(NamedTuple):
@@ -43,7 +47,7 @@ def pick_class(module: ModuleType) -> type | None:
 
 def class_commands(owner: type) -> list[Command]:
     """The `@tool` methods of a class."""
-    return [_command(attribute, mark, owner) for attribute, mark in _marks(owner).items()]
+    return [command_of(attribute, mark, owner) for attribute, mark in _marks(owner).items()]
 
 
 def module_commands(module: ModuleType) -> list[Command]:
@@ -60,14 +64,32 @@ def module_commands(module: ModuleType) -> list[Command]:
                 raise LookupError("__all__ lists %r, which it does not define" % (name,))
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type) and name not in _HOOKS:
-                chosen[name] = _mark_of(value) or ToolInfo()
+                chosen[name] = mark_of(value) or ToolInfo()
     for name, value in space.items():
-        mark = _mark_of(value)
+        mark = mark_of(value)
         if mark is not None and name not in chosen:
             chosen[name] = mark
         elif listed is None and not name.startswith("_") and name not in _HOOKS and _is_own_function(value, module):
             chosen[name] = mark or ToolInfo()
-    return [_command(attribute, mark, module) for attribute, mark in chosen.items()]
+    return [command_of(attribute, mark, module) for attribute, mark in chosen.items()]
+
+
+def told(commands: Sequence[Command], limit: int = MAX_TOLD) -> bytes:
+    """The `commands` of HELLO and READY: without parameters and schemas if these take more than `limit` bytes.
+
+    Raises LookupError if there are too many even so.
+    """
+    text = _array([command.public for command in commands])
+    if len(text) <= limit:
+        return text
+    text = _array([{**command.public, "params": [], "schema": None} for command in commands])
+    if len(text) <= limit:
+        return text
+    raise LookupError("%d commands, which take %d bytes to list; the limit is %d" % (len(commands), len(text), limit))
+
+
+def _array(items: Sequence[Mapping[str, Any]]) -> bytes:
+    return dump_object({"": items})[len(b'{"":') : -1]
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
@@ -82,7 +104,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
+def command_of(attribute: str, mark: ToolInfo, owner: Any, *, brief: bool = False) -> Command:
+    """What `owner`, a class or a module, offers under `attribute`. `brief` leaves out what is said of parameters."""
     static = inspect.getattr_static(owner, attribute)
     function = getattr(owner, attribute)
     signature = signature_of(function)
@@ -104,7 +127,7 @@ def _command(attribute: str, mark: ToolInfo, owner: Any) -> Command:
     checks = None
     if signature is not None:
         kinds, definitions = _specs.kinds_of(function, owner, signature)
-        described = inspect.getdoc(function) or ""
+        described = "" if brief else inspect.getdoc(function) or ""
         public["params"] = _specs.parameters(signature, described)
         public["schema"] = _specs.schema(signature, kinds, definitions, described)
         if mark.validate and _validates(owner):
@@ -145,7 +168,8 @@ def shown_signature(signature: inspect.Signature | None) -> str:
     return text if len(text) <= 2000 else text[:1997] + "..."
 
 
-def _mark_of(value: Any) -> ToolInfo | None:
+def mark_of(value: Any) -> ToolInfo | None:
+    """What `@tool` remembers about a function; None if it is not marked."""
     if isinstance(value, type):
         return None
     try:
@@ -160,7 +184,7 @@ def _marks(owner: type) -> dict[str, ToolInfo]:
     marks: dict[str, ToolInfo] = {}
     for base in reversed(owner.__mro__):
         for name, value in vars(base).items():
-            mark = _mark_of(value)
+            mark = mark_of(value)
             if mark is not None:
                 marks[name] = mark
     return {name: mark for name, mark in marks.items() if callable(getattr(owner, name, None))}

@@ -41,13 +41,14 @@ def hello(settings: Any, threads: Sequence[int], lane_kind: str, elsewhere: Sequ
     """
     # Interpreters share nothing: with several in a worker a session would be in several places, and is kept in none.
     keeps_sessions = lane_kind != "interpreter" or len(threads) == 1
+    adapter = settings.order.adapter
     facts = {
         "features": [*FEATURES, "sessions"] if keeps_sessions else list(FEATURES),
         "pid": os.getpid(),
         "lanes": len(threads),
         "lane_kind": lane_kind,
         "lane_threads": list(threads),
-        "adapter": settings.order.adapter,
+        "adapter": adapter if isinstance(adapter, str) else ", ".join(adapter),
         "death_signal": settings.death_signal,
     }
     return _body(settings, facts, elsewhere)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, List, Mapping, NamedTuple, Sequence, Union
 
 from ._errors import error_of
 from ._values import Unusable, decode
 from ._wire import DEFAULT_MAX_FRAME, PROTOCOL, ProtocolError
+
+Spec = Union[str, List[str]]
+"""How an adapter is named: by a text, or by the names of the modules it is made of."""
 
 
 class AdapterError(Exception):
@@ -21,7 +24,7 @@ class Order(NamedTuple):
     """The body of BOOT."""
 
     parent: int
-    adapter: str
+    adapter: Spec
     preload: Sequence[str]
     arguments: Mapping[str, Any]
     paths: Sequence[str]
@@ -51,6 +54,16 @@ def parse_order(body: bytes) -> Order:
     if order.get("protocol") != PROTOCOL:
         message = "the host speaks protocol %r, this bridge speaks %d" % (order.get("protocol"), PROTOCOL)
         raise AdapterError(error_of("interpreter", message))
-    if type(order.get("adapter")) is not str or type(order.get("parent")) is not int:
-        raise ProtocolError("BOOT without adapter or parent")
+    order["adapter"] = _spec(order.get("adapter"))
+    if type(order.get("parent")) is not int:
+        raise ProtocolError("BOOT without a parent")
     return Order(**{name: order[name] for name in Order._fields})
+
+
+def _spec(adapter: Any) -> Spec:
+    if type(adapter) is str:
+        return adapter
+    modules = adapter.get("modules") if type(adapter) is dict else None
+    if type(modules) is not list or not all(type(name) is str for name in modules):
+        raise ProtocolError("the adapter of BOOT is neither a text nor a list of modules")
+    return modules

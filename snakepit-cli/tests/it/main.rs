@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod interrupts;
 mod leftover;
+mod modules;
 mod new;
 mod python;
 mod support;

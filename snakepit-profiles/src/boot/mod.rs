@@ -17,6 +17,7 @@ use serde::Deserialize;
 use snakepit_core::error::LaunchErrorKind;
 use snakepit_core::value::{Map, ValueError};
 use snakepit_core::{LaunchError, Value};
+use snakepit_python::AdapterSpec;
 
 use crate::codec::{self, Failure};
 use crate::frame::{Kind, PROTOCOL};
@@ -44,7 +45,7 @@ pub(crate) struct Recipe {
 /// The body of `BOOT`; `docs/protocol.md`, section 5.
 #[derive(Clone, Debug)]
 pub(crate) struct BootMessage {
-    pub(crate) adapter: String,
+    pub(crate) adapter: AdapterSpec,
     pub(crate) preload: Vec<String>,
     pub(crate) arguments: BTreeMap<String, Value>,
     pub(crate) paths: Vec<String>,
@@ -57,6 +58,10 @@ impl BootMessage {
     fn encode(&self) -> Result<Vec<u8>, ValueError> {
         let names =
             |names: &[String]| Value::List(names.iter().map(|name| name.as_str().into()).collect());
+        let adapter = match &self.adapter {
+            AdapterSpec::Modules(modules) => Map::from([("modules", names(modules))]).into(),
+            adapter => adapter.to_string().into(),
+        };
         let mut arguments = Map::new();
         for (name, value) in &self.arguments {
             arguments.insert(name.as_str(), value.clone());
@@ -64,7 +69,7 @@ impl BootMessage {
         let message = Map::from([
             ("protocol", Value::from(PROTOCOL)),
             ("parent", std::process::id().into()),
-            ("adapter", self.adapter.as_str().into()),
+            ("adapter", adapter),
             ("preload", names(&self.preload)),
             ("arguments", arguments.into()),
             ("paths", names(&self.paths)),
@@ -178,13 +183,13 @@ pub(crate) fn unfit_arguments(error: &ValueError) -> LaunchError {
 }
 
 /// The error for what a boot process or a worker said of its failure.
-pub(crate) fn failed(adapter: &str, failure: Failure) -> LaunchError {
+pub(crate) fn failed(adapter: &AdapterSpec, failure: Failure) -> LaunchError {
     let Failure {
         kind,
         exception,
         hint,
     } = failure;
-    let adapter = adapter.to_owned();
+    let adapter = adapter.to_string();
     let error = LaunchError::new(match kind.as_str() {
         "interpreter" => LaunchErrorKind::Interpreter(exception.to_string()),
         "adapter_not_found" | "adapter_import" | "adapter_invalid" => LaunchErrorKind::Adapter {

@@ -28,7 +28,7 @@ use crate::leash::Leash;
 use crate::settings::{LaneKind, Lanes, SpawnMode, Unserialisable};
 use crate::supervise::{self, Birth, Handle, Parent, supervise};
 use crate::wires::{self, Ours};
-use crate::worker::ProcessWorker;
+use crate::worker::{Catalogue, ProcessWorker};
 use crate::zygote::{ForkError, Zygote};
 
 use nursery::Nursery;
@@ -43,6 +43,7 @@ pub(crate) struct Launcher {
     lanes: Lanes,
     rules: Rules,
     unserialisable: Unserialisable,
+    catalogue: Catalogue,
     /// Each worker has a clone.
     workers: Arc<()>,
 }
@@ -96,6 +97,7 @@ impl Launcher {
             lanes,
             rules,
             unserialisable,
+            catalogue: Catalogue::default(),
             workers: Arc::default(),
         }
     }
@@ -350,6 +352,7 @@ impl Launcher {
                 &text,
                 launch,
                 &self.recipe,
+                &self.catalogue,
             ));
         };
         let error = BootError::Link(LinkError::Violation(problem));

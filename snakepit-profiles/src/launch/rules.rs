@@ -93,11 +93,11 @@ impl Rules {
             (None, ThreadSafety::Strict) => Err(refused(
                 policy,
                 "the adapter does not declare `__thread_safe__ = True`".to_owned(),
-                "declare it in the adapter's class or module once that is true",
+                "declare it in the adapter's class or module once that is true; for modules of others use `thread_safety: warn`",
             )),
             (None, _) => {
                 let message = "the adapter does not say whether threads may share its module";
-                let hint = "declare `__thread_safe__ = True` in its class or module, or use `worker_profile: process`";
+                let hint = "declare `__thread_safe__ = True` in its class or module, set `thread_safety: off` if they may, or use `worker_profile: process`";
                 Ok(Some(
                     Notice::new("thread_safety.undeclared", message).with_hint(hint),
                 ))

@@ -7,7 +7,7 @@ use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{
     Ceiling, LaunchContext, LaunchError, Launched, Notice, PoolSettings, WorkerProfile,
 };
-use snakepit_python::{Profile as Kind, Recommendation};
+use snakepit_python::{AdapterSpec, Profile as Kind, Recommendation};
 use tokio::sync::OnceCell;
 
 use super::builder::{Builder, ManyLanes, Options, Profile, SharedInterpreter};
@@ -28,8 +28,9 @@ pub struct AutoProfile {
 }
 
 impl AutoProfile {
-    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
-    pub fn builder(adapter: impl Into<String>) -> Builder<Self> {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class`, `package.module[:Class]`, or
+    /// [`AdapterSpec::modules`].
+    pub fn builder(adapter: impl Into<AdapterSpec>) -> Builder<Self> {
         Builder::new(adapter)
     }
 

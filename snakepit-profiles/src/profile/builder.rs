@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use snakepit_core::Value;
+use snakepit_python::AdapterSpec;
 
 use super::lanes;
 use crate::boot::{BootMessage, Recipe};
@@ -35,7 +36,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    fn new(adapter: String) -> Self {
+    fn new(adapter: AdapterSpec) -> Self {
         Self {
             spawn: SpawnMode::default(),
             threads: lanes::DEFAULT,
@@ -87,8 +88,8 @@ pub(super) trait Profile: Sized {
     reason = "the profiles of this crate are all there are to build"
 )]
 impl<P: Profile> Builder<P> {
-    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
-    pub(super) fn new(adapter: impl Into<String>) -> Self {
+    /// Starts describing a profile for an adapter.
+    pub(super) fn new(adapter: impl Into<AdapterSpec>) -> Self {
         Self {
             options: Options::new(adapter.into()),
             profile: PhantomData,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use snakepit_core::PoolSettings;
 use snakepit_core::config::Section;
 use snakepit_core::config::scalar::ByteSize;
-use snakepit_python::{Request, names_a_file};
+use snakepit_python::{AdapterSpec, Request, names_a_file};
 
 use super::builder::{Builder, Profile, SharedInterpreter};
 use super::lanes;
@@ -18,9 +18,13 @@ const SMALLEST_PAYLOAD: u64 = 4096;
 /// Reads `adapter`, `adapter_args`, `adapter_env`, `python`, `preload`, `spawn`, `gil`, `max_payload`, `log_level` and
 /// `unserialisable`.
 pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSettings) -> Builder<P> {
-    let adapter: Option<String> = section.required("adapter");
-    let adapter = adapter.map(|name| from_base(section, &name, names_a_file(&name)));
-    let mut builder = Builder::<P>::new(adapter.unwrap_or_default())
+    let adapter = match section.required::<AdapterSpec>("adapter") {
+        Some(AdapterSpec::Named(name)) => from_base(section, &name, names_a_file(&name)).into(),
+        Some(modules) => modules,
+        None => "".into(),
+    };
+    let has_setup = matches!(adapter, AdapterSpec::Named(_));
+    let mut builder = Builder::<P>::new(adapter)
         .paths([from_base(section, ".", true)])
         .preload(section.or("preload", Vec::<String>::new()))
         .spawn(section.or("spawn", SpawnMode::default()))
@@ -34,6 +38,10 @@ pub(super) fn read<P: Profile>(section: &mut Section<'_>, settings: &PoolSetting
     options.gil = section.optional("gil");
     options.recipe.env = section.or("adapter_env", BTreeMap::new());
     options.recipe.boot.arguments = section.or("adapter_args", BTreeMap::new());
+    if !has_setup && !options.recipe.boot.arguments.is_empty() {
+        let help = "remove it, or write an adapter with a `setup` that takes them";
+        section.invalid_with_help("adapter_args", "modules take no arguments", help);
+    }
     let payload = section
         .or("max_payload", ByteSize::new(DEFAULT_MAX_FRAME.into()))
         .get();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use snakepit_core::config::{ProfileFactory, Section};
 use snakepit_core::{Ceiling, LaunchContext, LaunchError, Launched, PoolSettings, WorkerProfile};
+use snakepit_python::AdapterSpec;
 
 use super::builder::{Builder, ManyLanes, Options, Profile, SharedInterpreter};
 use super::section;
@@ -27,8 +28,9 @@ pub struct ThreadProfile {
 }
 
 impl ThreadProfile {
-    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class` or `package.module[:Class]`.
-    pub fn builder(adapter: impl Into<String>) -> Builder<Self> {
+    /// Starts describing a profile for an adapter: `path/file.py`, `path/file.py:Class`, `package.module[:Class]`, or
+    /// [`AdapterSpec::modules`].
+    pub fn builder(adapter: impl Into<AdapterSpec>) -> Builder<Self> {
         Builder::new(adapter)
     }
 }

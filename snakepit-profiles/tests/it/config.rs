@@ -1,6 +1,6 @@
 //! Profiles from a configuration.
 
-use snakepit_core::{Args, Config};
+use snakepit_core::{Args, Config, Value};
 
 use crate::support::{Pit, adapters};
 
@@ -38,6 +38,87 @@ async fn a_configured_profile_launches() {
         assert_eq!(snakepit_core::value::to_json(&answer), expected);
     }
     pit.assert_empty().await;
+}
+
+#[tokio::test]
+async fn listed_modules_are_an_adapter() {
+    let pit = Pit::new();
+    let python = Pit::python();
+    let (mark, value) = pit.mark();
+    let keys = format!(
+        "adapter: {{modules: [math, plain]}}; adapter_env: {{{mark}: '{value}'}}; python: {python}"
+    );
+    let config = parse("process", &keys).unwrap();
+    let setting = config.pools[0].provenance.iter();
+    let adapter = setting.clone().find(|setting| setting.key == "adapter");
+    let shown = adapter.and_then(|setting| setting.value.as_deref());
+    assert_eq!(shown, Some("{modules: [math, plain]}"));
+    let launched = config.pools[0].profile.launch(pit.context()).await.unwrap();
+    let worker = &*launched.worker;
+    let root = pit
+        .call(worker, "math.sqrt", Args::positional([16]))
+        .await
+        .unwrap();
+    assert_eq!(root, Value::from(4.0));
+    // From the folder of the configuration.
+    let sum = pit
+        .call(worker, "plain.add", Args::positional([1, 2]))
+        .await
+        .unwrap();
+    assert_eq!(sum, Value::from(3));
+    drop((launched, config));
+    pit.assert_empty().await;
+}
+
+#[test]
+fn a_list_of_modules_that_is_wrong_is_refused_where_it_is() {
+    for (adapter, place, label) in [
+        ("{modules: []}", "4:24", "expected at least one module"),
+        (
+            "{modules: math}",
+            "4:24",
+            "a list of modules, such as `[math, statistics]`",
+        ),
+        (
+            "{modules: [math, 5]}",
+            "4:31",
+            "expected the name of a public module",
+        ),
+        (
+            "{modules: [math, math]}",
+            "4:31",
+            "`math` is there twice; remove one",
+        ),
+        (
+            "{modules: [math, b.py]}",
+            "4:31",
+            "a file is named without a mapping: `adapter: b.py`",
+        ),
+        (
+            "{modules: [os._exit]}",
+            "4:25",
+            "expected the name of a public module",
+        ),
+        (
+            "{modules: [math], path: b.py}",
+            "4:32",
+            "expected only `modules`, found `path`",
+        ),
+        ("{}", "4:14", "expected `modules: [...]` in it"),
+        ("[math]", "4:14", "a file, a module, or `{modules: [...]}`"),
+        (
+            "{modules: [math]}; adapter_args: {a: 1}",
+            "5:19",
+            "modules take no arguments",
+        ),
+    ] {
+        let report = parse("process", &format!("adapter: {adapter}")).unwrap_err();
+        let expected = format!("test.yaml:{place}\n");
+        assert!(
+            report.contains(&expected) && report.contains(label),
+            "{adapter}: {report}"
+        );
+    }
 }
 
 #[test]
@@ -80,6 +161,19 @@ fn the_guide_to_threads_shows_a_configuration_and_every_value() {
         parse("thread", &format!("adapter: x.py; thread_safety: {value}")).unwrap();
         assert!(guide.contains(&format!("| `{value}`")), "{value}");
     }
+}
+
+#[test]
+fn the_guide_to_writing_adapters_lists_modules_as_they_are_read() {
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/guides/writing-adapters.md"
+    );
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, rest) = guide.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let registry = snakepit_profiles::registry();
+    Config::parse(shown, "guide.yaml", adapters(), &registry).unwrap();
 }
 
 #[test]

@@ -76,14 +76,42 @@ pub fn scan(
 ) -> Result<AdapterFacts, ScanError> {
     let (place, class) = split(adapter);
     let file = file_of(place, folder).ok_or_else(|| ScanError::NoFile(adapter.to_owned()))?;
+    let file = file.display().to_string();
+    run(prober, python, &[&file, class])
+}
+
+/// What modules are to a pool that lists them: imports of an adapter that declares nothing. Those that lie in one of
+/// `folders` are local. Nothing of them is run.
+///
+/// # Errors
+/// [`ScanError::Interpreter`].
+///
+/// # Blocking
+/// As [`scan`].
+pub(crate) fn scan_modules(
+    prober: &Prober,
+    python: &Path,
+    modules: &[String],
+    folders: &[PathBuf],
+) -> Result<AdapterFacts, ScanError> {
+    let is_local = |name: &&str| folders.iter().any(|folder| file_of(name, folder).is_some());
+    let (local, installed): (BTreeSet<&str>, BTreeSet<&str>) =
+        modules.iter().map(String::as_str).partition(is_local);
+    let about: Vec<&str> = ["", ""].into_iter().chain(installed).collect();
+    let mut facts = run(prober, python, &about)?;
+    facts.local_imports = local.into_iter().map(str::to_owned).collect();
+    Ok(facts)
+}
+
+/// Runs the script, and reads what it answers.
+fn run(prober: &Prober, python: &Path, about: &[&str]) -> Result<AdapterFacts, ScanError> {
     let failed = |problem: String| ScanError::Interpreter {
         python: python.to_owned(),
         problem,
     };
-    let file = file.display().to_string();
-    let args = ["-I", "-S", "-c", SCRIPT, MARKER, &file, class];
+    let args = ["-I", "-S", "-c", SCRIPT, MARKER].into_iter();
     let ran = prober
-        .run(python, args, TIME_LIMIT)
+        .run(python, args.chain(about.iter().copied()), TIME_LIMIT)
         .map_err(|error| failed(error.to_string()))?;
     let stdout = String::from_utf8_lossy(&ran.stdout);
     let Some(answer) = stdout.lines().find_map(|line| line.strip_prefix(MARKER)) else {

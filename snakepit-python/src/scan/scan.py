@@ -1,6 +1,7 @@
 """Says what a file imports and whether it declares itself thread-safe, without running it. Run by `-I -S -c`.
 
-Arguments: the marker, the file, and the class that is meant, if any.
+Arguments: the marker, the file, and the class that is meant, if any. Without a file: the marker, twice nothing, and the
+modules that a pool lists.
 """
 
 import ast
@@ -142,8 +143,12 @@ def is_beside(name, folder):
     return os.path.isfile(path + ".py") or os.path.isdir(path)
 
 
-def main(marker, file, wanted):
-    """Reads the file and prints what it says."""
+def main(marker, file, wanted, *modules):
+    """Reads the file and prints what it says; or else what `modules` say, which is that they are imported."""
+    if not file:
+        installed = sorted(name for name in modules if not is_standard(top(name)))
+        print(marker + json.dumps({"facts": {"imports": installed, "thread_safe": None}}))
+        return
     try:
         with open(file, "rb") as stream:
             tree = ast.parse(stream.read(), file)
@@ -160,4 +165,4 @@ def main(marker, file, wanted):
     print(marker + json.dumps({"facts": facts}))
 
 
-main(*sys.argv[1:4])
+main(*sys.argv[1:])

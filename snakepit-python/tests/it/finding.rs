@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use snakepit_python::{Environment, Finder, Profile, Provenance, Reason, Request, Stop};
+use snakepit_python::{
+    AdapterSpec, Environment, Finder, Profile, Provenance, Reason, Request, Stop,
+};
 
 use crate::support::{Place, python, virtual_environment};
 
@@ -139,21 +141,44 @@ fn a_choice_reads_the_adapter_in_the_first_folder_that_has_it() {
         .map(|name| place.path(name))
         .into();
     let finder = Finder::new(place.environment());
-    let choice = finder.choose(&named, Some("adapter"), &folders).unwrap();
+    let choice = finder
+        .choose(&named, Some(&"adapter".into()), &folders)
+        .unwrap();
     assert_eq!(choice.adapter.unwrap().unwrap().imports, ["left_pad"]);
 
     place.write("first/adapter.py", "import (\n");
-    let choice = finder.choose(&named, Some("adapter.py"), &folders).unwrap();
+    let choice = finder
+        .choose(&named, Some(&"adapter.py".into()), &folders)
+        .unwrap();
     let reasons = choice.recommendation.reasons.join("; ");
     assert!(reasons.contains("SyntaxError"), "{reasons}");
     assert_eq!(choice.recommendation.profile, Profile::Process);
 
-    let choice = finder.choose(&named, Some("absent"), &folders).unwrap();
+    let choice = finder
+        .choose(&named, Some(&"absent".into()), &folders)
+        .unwrap();
     let reasons = choice.recommendation.reasons.join("; ");
     assert!(
         reasons.contains("no file of the adapter `absent`"),
         "{reasons}"
     );
+}
+
+#[test]
+fn listed_modules_are_judged_as_imports_of_what_declares_nothing() {
+    let place = Place::new();
+    place.write("helpers.py", "__thread_safe__ = True\n");
+    let named = Request::Path(python());
+    let finder = Finder::new(place.environment());
+    let modules = AdapterSpec::modules(["math", "numpy.linalg", "helpers", "lxml.etree"]);
+    let choice = finder
+        .choose(&named, Some(&modules), &[place.path("")])
+        .unwrap();
+    let facts = choice.adapter.unwrap().unwrap();
+    assert_eq!(facts.imports, ["lxml", "numpy"]);
+    assert_eq!(facts.local_imports, ["helpers"]);
+    assert_eq!(facts.thread_safe, None);
+    assert_eq!(choice.recommendation.profile, Profile::Process);
 }
 
 #[test]

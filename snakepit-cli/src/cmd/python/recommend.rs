@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use snakepit_core::config::PoolConfig;
 use snakepit_core::{Config, Registry};
-use snakepit_python::{Choice, Environment, Request, Stop};
+use snakepit_python::{AdapterSpec, Choice, Environment, Request, Stop};
 
 use super::table::{BOLD, DIM, NAME};
 use super::{finder, print, version};
@@ -25,7 +25,7 @@ struct PoolFacts {
     name: String,
     profile: String,
     python: Option<String>,
-    adapter: Option<String>,
+    adapter: Option<AdapterSpec>,
     variables: BTreeMap<String, String>,
 }
 
@@ -47,10 +47,11 @@ pub(super) fn run(args: &RecommendArgs, registry: &Registry, stop: &Stop) -> Res
 
 fn for_request(args: &RecommendArgs, stop: &Stop) -> Result<Advice, Failure> {
     let finder = finder(Environment::of_this_process(), stop);
+    let adapter = args.adapter.as_deref().map(AdapterSpec::from);
     let choice = finder
         .choose(
             &request(&args.request)?,
-            args.adapter.as_deref(),
+            adapter.as_ref(),
             &[PathBuf::new()],
         )
         .map_err(Failure::Interpreter)?;
@@ -82,7 +83,7 @@ fn for_pool(pool: PoolFacts, folder: &Path, stop: &Stop) -> Result<Advice, Failu
     );
     let folders = [folder.to_owned(), PathBuf::new()];
     let choice = finder(environment, stop)
-        .choose(&wanted.within(folder), pool.adapter.as_deref(), &folders)
+        .choose(&wanted.within(folder), pool.adapter.as_ref(), &folders)
         .map_err(Failure::Interpreter)?;
     Ok(Advice {
         pool: Some(pool),
@@ -106,7 +107,7 @@ impl PoolFacts {
             name: pool.name.to_string(),
             profile: text("worker_profile").unwrap_or_else(|| pool.profile.kind().to_owned()),
             python: text("python"),
-            adapter: text("adapter"),
+            adapter: written("adapter").and_then(|text| serde_yaml::from_str(text).ok()),
             variables: variables.unwrap_or_default(),
         }
     }
