@@ -76,6 +76,9 @@ pub struct Frame {
     pub function: String,
     /// The source text, when known.
     pub text: String,
+    /// The source text as the worker's Python shows it, in a line or several, with marks under the part that raised; empty
+    /// where it draws no marks.
+    pub marked: String,
     /// How many frames between the one before and this one were left out.
     pub omitted: u32,
 }

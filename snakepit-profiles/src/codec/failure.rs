@@ -99,6 +99,7 @@ struct SourceLine {
     line: u32,
     function: String,
     text: String,
+    marked: String,
     omitted: u32,
 }
 
@@ -128,6 +129,7 @@ impl From<SourceLine> for Frame {
             line,
             function,
             text,
+            marked,
             omitted,
         }: SourceLine,
     ) -> Self {
@@ -136,6 +138,7 @@ impl From<SourceLine> for Frame {
             line,
             function,
             text,
+            marked,
             omitted,
         }
     }
@@ -185,14 +188,15 @@ mod tests {
     fn classes_context_and_groups_are_read() {
         let body = br#"{"kind": "exception", "type": "ExceptionGroup", "message": "g (1 sub-exception)",
             "classes": ["builtins.ExceptionGroup", "builtins.Exception"], "exceptions_omitted": 3,
-            "frames": [{"file": "a.py", "line": 3, "function": "f", "text": "", "omitted": 7}],
+            "frames": [{"file": "a.py", "line": 3, "function": "f", "text": "", "marked": "a\n^", "omitted": 7}],
             "context": {"type": "KeyError", "message": "'x'"}, "exceptions": [
             {"type": "SyntaxError", "message": "bad (b.py, line 2)", "syntax": {"message": "bad", "file": "b.py",
              "line": 2, "text": "x y", "column": 3, "length": 1}}]}"#;
         let exception = Failure::decode(body).unwrap().exception;
         assert_eq!(exception.type_name, "builtins.ExceptionGroup");
         assert!(exception.is("Exception"));
-        assert_eq!(exception.frames[0].omitted, 7);
+        let frame = &exception.frames[0];
+        assert_eq!((frame.marked.as_str(), frame.omitted), ("a\n^", 7));
         assert_eq!((&exception.cause, exception.exceptions_omitted), (&None, 3));
         assert_eq!(exception.context.unwrap().to_string(), "KeyError: 'x'");
         let syntax = exception.exceptions[0].syntax.as_deref().unwrap();
