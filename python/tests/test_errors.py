@@ -224,7 +224,8 @@ def test_frames_have_the_marks_that_python_draws(worker: Callable[..., Any], com
 def test_marks_are_bounded_and_may_be_missing(worker: Callable[..., Any]) -> None:
     long = "1 + " * 2000
     tall = "+ 1\n        " * 200
-    it = worker("def long():\n    return %s None\n\ndef tall():\n    return (\n        1 %s+ None\n    )\n" % (long, tall))
+    source = "def long():\n    return %s None\n\ndef tall():\n    return (\n        1 %s+ None\n    )\n"
+    it = worker(source % (long, tall))
     for command in ("long", "tall"):
         (frame,) = it.fail(command)["frames"]
         assert "marked" not in frame
@@ -237,8 +238,7 @@ def test_a_place_that_fails_often_is_described_once_and_places_are_not_kept_for_
         scope: dict[str, Any] = {}
         exec(compile(source, "made-%d.py" % number, "exec"), scope)
         for _ in range(2):
-            try:
+            with pytest.raises(ZeroDivisionError) as raised:
                 scope["fail"]()
-            except ZeroDivisionError as error:
-                assert _traces.frames_of(error)[-1]["file"] == "made-%d.py" % number
+            assert _traces.frames_of(raised.value)[-1]["file"] == "made-%d.py" % number
     assert len(_traces._places) <= _traces._MAX_PLACES

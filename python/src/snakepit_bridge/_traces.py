@@ -24,8 +24,8 @@ _MAX_MARKED_LINES = 100
 _MAX_PLACES = 512
 
 _places: dict[tuple[int, int], tuple[CodeType, dict[str, Any]]] = {}
-"""Frames that were described, by code and instruction: what fails, fails at the same places again and again. The code is
-kept along, as its number is used again when it is gone."""
+"""Frames that were described, by code and instruction: what fails, fails at the same places again and again. The code
+is kept along, as its number is used again when it is gone."""
 
 
 def cut(text: str, limit: int) -> str:
@@ -138,9 +138,7 @@ def _marked_text(step: TracebackType, filename: str) -> str:
         line, end_line, column, end_column = positions
         if None in positions or end_line - line > _MAX_MARKED_LINES:
             return ""
-        summary = FrameSummary(
-            filename, line, code.co_name, end_lineno=end_line, colno=column, end_colno=end_column
-        )
+        summary = FrameSummary(filename, line, code.co_name, end_lineno=end_line, colno=column, end_colno=end_column)
         printed = StackSummary().format_frame_summary(summary)
     except Exception:
         return ""  # whatever is odd about it: the place is told all the same
