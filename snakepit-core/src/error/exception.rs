@@ -3,6 +3,8 @@
 use std::fmt;
 use std::iter::once;
 
+use serde::Deserialize;
+
 use super::traceback::Traceback;
 
 /// An exception as it crossed from the worker.
@@ -65,8 +67,9 @@ impl fmt::Display for RemoteException {
     }
 }
 
-/// One line of a traceback.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One line of a traceback. For serde a map, each of whose entries may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Frame {
     /// The source file.
     pub file: String,
@@ -89,8 +92,9 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Where source text is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where source text is wrong. For serde a map, each of whose entries may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct SyntaxPlace {
     /// What is wrong, without the place.
     pub message: String,

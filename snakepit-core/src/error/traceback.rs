@@ -356,7 +356,10 @@ ZeroDivisionError
         let mut group = raised("ExceptionGroup", "g", 0);
         group.exceptions = vec![error];
         let text = group.traceback().to_string();
-        assert!(text.contains("\n    |     a / 0\n    |     ~~^~~\n"), "{text}");
+        assert!(
+            text.contains("\n    |     a / 0\n    |     ~~^~~\n"),
+            "{text}"
+        );
     }
 
     #[test]

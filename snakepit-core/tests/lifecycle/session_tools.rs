@@ -27,6 +27,15 @@ fn offer(session: &Session, answer: &'static str) {
     );
 }
 
+/// Offers a tool that holds something for as long as it is there.
+fn offer_holding(session: &Session, held: &Arc<()>) {
+    let held = Arc::clone(held);
+    session.tool("who", move |_: i32| {
+        let is_held = Arc::strong_count(&held) > 1;
+        async move { Ok::<_, ToolError>(if is_held { "a" } else { "" }) }
+    });
+}
+
 /// What the session's calls get from the tool, or the error's text.
 async fn who(session: &Session) -> String {
     let answer = session.call::<String>("ask", ("who", 1)).await;
@@ -66,11 +75,7 @@ async fn tools_end_with_their_session_however_it_ends() {
     let session = pool.session("a");
     let held = Arc::new(());
     for closes in [true, false] {
-        let inner = Arc::clone(&held);
-        session.tool("who", move |_: i32| {
-            let _held = &inner;
-            async { Ok::<_, ToolError>("a") }
-        });
+        offer_holding(&session, &held);
         // Another may have been late: then this is the first call of the next session.
         let _ = who(&session).await;
         if closes {
@@ -95,18 +100,11 @@ async fn a_tool_waits_for_the_first_call_as_long_as_a_session_may_be_idle() {
 async fn a_pool_that_is_closed_holds_no_tool() {
     let pool = pool(LONG).await;
     let held = Arc::new(());
-    let offer = |session: &Session| {
-        let inner = Arc::clone(&held);
-        session.tool("who", move |_: i32| {
-            let _held = &inner;
-            async { Ok::<_, ToolError>("a") }
-        });
-    };
     let (used, unused) = (pool.session("a"), pool.session("b"));
-    offer(&used);
-    offer(&unused);
+    offer_holding(&used, &held);
+    offer_holding(&unused, &held);
     assert_eq!(who(&used).await, "a");
     pool.shutdown().await;
-    offer(&used);
+    offer_holding(&used, &held);
     assert_eq!(Arc::strong_count(&held), 1);
 }

@@ -72,35 +72,13 @@ struct Exception {
     /// Its class and those it derives from, qualified, nearest first.
     classes: Vec<String>,
     message: Option<String>,
-    frames: Vec<SourceLine>,
+    frames: Vec<Frame>,
     notes: Vec<String>,
-    syntax: Option<Place>,
+    syntax: Option<Box<SyntaxPlace>>,
     cause: Option<Box<Exception>>,
     context: Option<Box<Exception>>,
     exceptions: Vec<Exception>,
     exceptions_omitted: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Place {
-    message: String,
-    file: String,
-    line: u32,
-    text: String,
-    column: u32,
-    length: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SourceLine {
-    file: String,
-    line: u32,
-    function: String,
-    text: String,
-    marked: String,
-    omitted: u32,
 }
 
 impl From<Exception> for RemoteException {
@@ -111,57 +89,13 @@ impl From<Exception> for RemoteException {
             type_name: classes.next().or(exception.type_name).unwrap_or_default(),
             bases: classes.collect(),
             message: exception.message.unwrap_or_default(),
-            frames: exception.frames.into_iter().map(Frame::from).collect(),
+            frames: exception.frames,
             notes: exception.notes,
-            syntax: exception.syntax.map(|place| Box::new(place.into())),
+            syntax: exception.syntax,
             cause: boxed(exception.cause),
             context: boxed(exception.context),
             exceptions: exception.exceptions.into_iter().map(Self::from).collect(),
             exceptions_omitted: exception.exceptions_omitted,
-        }
-    }
-}
-
-impl From<SourceLine> for Frame {
-    fn from(
-        SourceLine {
-            file,
-            line,
-            function,
-            text,
-            marked,
-            omitted,
-        }: SourceLine,
-    ) -> Self {
-        Self {
-            file,
-            line,
-            function,
-            text,
-            marked,
-            omitted,
-        }
-    }
-}
-
-impl From<Place> for SyntaxPlace {
-    fn from(
-        Place {
-            message,
-            file,
-            line,
-            text,
-            column,
-            length,
-        }: Place,
-    ) -> Self {
-        Self {
-            message,
-            file,
-            line,
-            text,
-            column,
-            length,
         }
     }
 }

@@ -79,7 +79,11 @@ async fn exceptions_are_laid_out_as_python_prints_them() {
         "raises_over_lines",
         "exits",
     ];
-    commands.extend(["raises_in_parts", "raises_in_long_call", "raises_behind_wide_text"]);
+    commands.extend([
+        "raises_in_parts",
+        "raises_in_long_call",
+        "raises_behind_wide_text",
+    ]);
     if python_version() >= (3, 11) {
         // Before, there were no groups, and an exception without text was called unprintable.
         commands.extend(["raises_group", "raises_rudely"]);

@@ -362,10 +362,16 @@ async fn interpreters_that_share_nothing_refuse_sessions_and_say_what_to_do() {
         return;
     }
     let (pit, told) = (Pit::new(), Told::default());
-    let saved = pit.interpreters("sessions.py").threads_per_worker(2).build();
+    let saved = pit
+        .interpreters("sessions.py")
+        .threads_per_worker(2)
+        .build();
     let refused = Pool::builder("sessions", Arc::new(saved)).size(1).start();
     let error = refused.await.unwrap_err();
-    assert_eq!((error.code(), error.is_permanent()), ("launch.adapter", true));
+    assert_eq!(
+        (error.code(), error.is_permanent()),
+        ("launch.adapter", true)
+    );
     let hint = error.hint().unwrap_or_default();
     assert!(hint.contains("`threads_per_worker: 1`"), "{error}");
     let unsaved = pit.interpreters("sessions_unsaved.py");
