@@ -187,8 +187,8 @@ class Worker:
         assert frame.kind == wire.RESULT, frame
         return frame.json
 
-    def fail(self, command: str, *args: Any, **context: Any) -> dict[str, Any]:
-        frame = self.finish(self.start(command, *args, **context))
+    def fail(self, command: str, *args: Any, lane: int = 0, **context: Any) -> dict[str, Any]:
+        frame = self.finish(self.start(command, *args, lane=lane, **context), lane)
         assert frame.kind == wire.ERROR, frame
         error: dict[str, Any] = frame.json
         return error

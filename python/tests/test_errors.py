@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 import pytest
 
+from snakepit_bridge import _traces
 from snakepit_bridge._errors import describe, smaller
 
 ADAPTER = """
@@ -177,3 +178,67 @@ def test_a_small_frame_keeps_the_class() -> None:
     error = smaller(described(ValueError("x" * 1000)), 4096)
     assert error["type"] == "ValueError"
     assert error["message"].endswith("bytes cut]")
+
+
+MARKED = """
+import traceback
+
+def divides(a=1, b=0):
+    return a + a / b
+
+def looks_up():
+    return {"\u5bbd": [1]}["\u5bbd"][3] + 1
+
+def calls_over_lines():
+    return sorted(
+        [1, None],
+        key=lambda number:
+            -number,
+    )
+
+def raises():
+    raise ValueError
+
+def as_python_prints(command):
+    try:
+        globals()[command]()
+    except Exception as error:
+        told = traceback.extract_tb(error.__traceback__.tb_next)
+        return ["".join(traceback.StackSummary.from_list([frame]).format()) for frame in told]
+"""
+
+
+@pytest.mark.parametrize("command", ["divides", "looks_up", "calls_over_lines", "raises"])
+def test_frames_have_the_marks_that_python_draws(worker: Callable[..., Any], command: str) -> None:
+    it = worker(MARKED)
+    expected = it.call("as_python_prints", command)
+    for _ in range(2):
+        frames = it.fail(command)["frames"]
+        shown = [frame.get("marked", frame["text"]).split("\n") for frame in frames]
+        assert [["    " + line for line in lines] for lines in shown] == [each.splitlines()[1:] for each in expected]
+    has_marks = [("^" in frame.get("marked", "")) for frame in frames]
+    assert any(has_marks) == (sys.version_info >= (3, 11) and command != "raises")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no marks before 3.11")
+def test_marks_are_bounded_and_may_be_missing(worker: Callable[..., Any]) -> None:
+    long = "1 + " * 2000
+    tall = "+ 1\n        " * 200
+    source = "def long():\n    return %s None\n\ndef tall():\n    return (\n        1 %s+ None\n    )\n"
+    it = worker(source % (long, tall))
+    for command in ("long", "tall"):
+        (frame,) = it.fail(command)["frames"]
+        assert "marked" not in frame
+        assert frame["text"]
+
+
+def test_a_place_that_fails_often_is_described_once_and_places_are_not_kept_for_ever() -> None:
+    source = "def fail():\n    1 / 0\n"
+    for number in range(2 * _traces._MAX_PLACES):
+        scope: dict[str, Any] = {}
+        exec(compile(source, "made-%d.py" % number, "exec"), scope)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError) as raised:
+                scope["fail"]()
+            assert _traces.frames_of(raised.value)[-1]["file"] == "made-%d.py" % number
+    assert len(_traces._places) <= _traces._MAX_PLACES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable
 
 import pytest
@@ -16,6 +17,9 @@ PLAIN = """
     def add(item):
         context.state.setdefault("items", []).append(item)
         return context.state["items"]
+
+    def name():
+        return context.session
 
     def kind():
         return [type(context.state).__name__, context.state is current_call().state, dict(context.state)]
@@ -97,7 +101,8 @@ def test_a_session_keeps_a_dict_of_its_own(worker: Start) -> None:
 
 def test_a_call_without_a_session_has_no_state(worker: Start) -> None:
     error = worker(PLAIN).fail("add", 1)
-    assert error["type"] == "RuntimeError"
+    assert error["type"] == "snakepit_bridge.SessionStateError"
+    assert "builtins.RuntimeError" in error["classes"]
     assert "belongs to no session" in error["message"]
 
 
@@ -105,6 +110,41 @@ def test_the_lanes_of_a_thread_worker_share_it(worker: Start) -> None:
     it = worker(PLAIN, lanes=3, kind="thread")
     for lane in range(3):
         assert it.call("add", lane, lane=lane, session="a", state=1) == list(range(lane + 1))
+
+
+NEEDS_INTERPRETERS = pytest.mark.skipif(sys.version_info < (3, 14), reason="such lanes need CPython 3.14")
+
+
+@NEEDS_INTERPRETERS
+def test_several_interpreters_refuse_what_each_would_keep_for_itself(worker: Start) -> None:
+    it = worker(PLAIN, lanes=2, kind="interpreter")
+    assert "sessions" not in it.info["features"]
+    for lane in range(2):
+        error = it.fail("add", 1, lane=lane, session="a", state=1)
+        assert error["type"] == "snakepit_bridge.SessionStateError"
+        assert "`threads_per_worker: 1`" in error["message"]
+        assert it.call("name", lane=lane, session="a", state=1) == "a"
+
+
+@NEEDS_INTERPRETERS
+def test_several_interpreters_refuse_an_adapter_that_saves_sessions(boot: Start) -> None:
+    host = boot(SAVED)
+    host.ready()
+    it = host.launch(2, lane_kind="interpreter")
+    host.forked(it)
+    error = it.answer(wire.FAILED).json
+    assert error["kind"] == "adapter_invalid"
+    assert "session_closed, save_session, load_session" in error["message"]
+    assert "`threads_per_worker: 1`" in error["hint"]
+
+
+@NEEDS_INTERPRETERS
+def test_a_single_interpreter_keeps_sessions(worker: Start) -> None:
+    it = worker(SAVED, lanes=1, kind="interpreter")
+    assert "sessions" in it.info["features"]
+    assert it.call("add", 1, session="a", state=1) == [1]
+    assert it.call("add", 2, session="a", state=1) == [1, 2]
+    assert left(it.states[-1]) == (2, b'{"items": [1, 2]}')
 
 
 def test_a_name_that_is_used_again_is_another_session(worker: Start) -> None:

@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     System(io::Error),
     /// A signal ended it, and this was ended by force.
     Interrupted { signal: u8, left: Vec<Left> },
+    /// One of the above, all of which the user has been shown.
+    Told(Box<Failure>),
     /// One of the above, and what the user has been shown before.
     After { failure: Box<Failure>, shown: Shown },
 }
@@ -91,7 +93,7 @@ impl Failure {
             Self::Unsafe(_) | Self::Output(_) => Exit::Raised,
             Self::Call { error, .. } => exit_of_call(error),
             Self::Interrupted { signal, .. } => Exit::Signal(*signal),
-            Self::After { failure, .. } => failure.exit(),
+            Self::Told(failure) | Self::After { failure, .. } => failure.exit(),
             Self::Usage { .. }
             | Self::Config(_)
             | Self::Flags(_)

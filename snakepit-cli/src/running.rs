@@ -3,9 +3,10 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use snakepit_core::{Config, PoolSettings, Snakepit};
+use snakepit_core::{Config, EventSink, PoolSettings, Snakepit};
 use snakepit_python::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
@@ -27,9 +28,32 @@ pub(crate) fn with_pools<T>(
     work: impl AsyncFnOnce(&Snakepit) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let printer = Printer::start();
-    with_pools_until(config, grace, Ending::AnySignal, printer, async |pit, _| {
-        work(pit).await
-    })
+    with_pools_until(
+        config,
+        grace,
+        Ending::AnySignal,
+        printer,
+        async |starter, _| Ok((starter.start().await?, ())),
+        async |(), pit, _| work(pit).await,
+    )
+}
+
+/// Starts pools, as often as it takes.
+pub(crate) struct Starter {
+    config: Config,
+    sink: Arc<dyn EventSink>,
+}
+
+impl Starter {
+    /// Starts all of them, or none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future kills what was started.
+    pub(crate) async fn start(&self) -> Result<Snakepit, Failure> {
+        let builder = Snakepit::builder().config(self.config.clone());
+        let starting = builder.event_sink(Arc::clone(&self.sink)).start();
+        starting.await.map_err(Failure::Start)
+    }
 }
 
 /// Which signals end a command once its pools run.
@@ -41,13 +65,15 @@ pub(crate) enum Ending {
     Terminate,
 }
 
-/// As [`with_pools`], with a say in which signals end it, and in where what workers print is shown.
-pub(crate) fn with_pools_until<T>(
+/// As [`with_pools`], with a say in which signals end it, in where what workers print is shown, and in what is done when
+/// pools do not start. What `start` hands on is for `work`.
+pub(crate) fn with_pools_until<S, T>(
     config: Config,
     grace: Option<Duration>,
     ending: Ending,
     printer: Printer,
-    work: impl AsyncFnOnce(&Snakepit, &Printer) -> Result<T, Failure>,
+    start: impl AsyncFnOnce(&Starter, &Printer) -> Result<(Snakepit, S), Failure>,
+    work: impl AsyncFnOnce(S, &Snakepit, &Printer) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -61,18 +87,18 @@ pub(crate) fn with_pools_until<T>(
         .max();
     let patience = promised.unwrap_or_default() + HASTE;
     let sink = printer.sink();
+    let starter = Starter { config, sink };
     let result = runtime.block_on(async {
         let mut interrupt = Interrupt::new().map_err(Failure::System)?;
-        let starting = Snakepit::builder().config(config).event_sink(sink).start();
-        let pit = tokio::select! {
+        let (pit, state) = tokio::select! {
             // Dropping the start kills what was started.
             signal = interrupt.next() => return Err(Failure::interrupted(signal)),
-            pit = starting => pit.map_err(Failure::Start)?,
+            started = start(&starter, &printer) => started?,
         };
         if ending == Ending::Terminate {
             interrupt.keyboard = None;
         }
-        let mut work = pin!(work(&pit, &printer));
+        let mut work = pin!(work(state, &pit, &printer));
         let signal = tokio::select! {
             signal = interrupt.next() => signal,
             result = &mut work => return tokio::select! {

@@ -134,7 +134,9 @@ impl ToolError {
         let message = format!("there is no tool `{name}`{}", near.unwrap_or_default());
         let error = Self::new(message).with_code("tool.unknown");
         if known.is_empty() {
-            return error.with_hint("register it with `Pool::tool` on the side of the host");
+            return error.with_hint(
+                "register it with `Pool::tool` or `Session::tool` on the side of the host",
+            );
         }
         let names = names().collect::<Vec<_>>().join(", ");
         error.with_hint(format!("the tools are: {names}"))

@@ -15,7 +15,7 @@ from ._api import (
 )
 from ._arrays import RawArray
 from ._context import CallContext, context, current_call
-from ._sessions import SessionState
+from ._sessions import SessionState, SessionStateError
 from ._tables import RawTable
 from ._tools import ToolError
 from .session_context import SessionContext
@@ -45,6 +45,7 @@ __all__ = [
     "RequestTracker",
     "SessionContext",
     "SessionState",
+    "SessionStateError",
     "Shared",
     "ThreadLocalStorage",
     "ThreadSafeAdapter",

@@ -59,7 +59,7 @@ class CallContext:
 
     @property
     def state(self) -> SessionState:
-        """What the call's session keeps in its worker. Raises `RuntimeError` if it belongs to no session."""
+        """What the call's session keeps in its worker. Raises `SessionStateError` if there is none."""
         return state_of(self.session, self._state)
 
     @property

@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any, Callable, Mapping, Sequence
 
-from . import _gil, _output, _placeholders, _telemetry
+from . import _gil, _output, _placeholders, _sessions, _telemetry
 from ._adapter import load
 from ._api import LANES
 from ._cancel import ThreadGate
@@ -108,8 +108,10 @@ class _Life:
         link = Connection(_duplicate(place["lane"]), order.max_frame)
         self._lane = _Lane(link, gate, self._instance.driver, self._instance.functions())
         self._lane.state = self._state
-        # With another lane beside, a session would be in two places: it is kept in none.
-        self._lane.keeper = self._instance.keeper() if place["lanes"] == 1 else None
+        if place["lanes"] == 1:
+            self._lane.keeper = self._instance.keeper()
+        else:
+            _sessions.keep_none()
         self._lane.notice = _gil.late_notice(sender.notice_gil)
         LANES.sole = self._lane
         # After the notice was made: what comes on in between is told twice then, rather than never.

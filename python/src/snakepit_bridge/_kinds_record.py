@@ -67,17 +67,13 @@ def built(cls: type, fields: Sequence[Field]) -> Check:
 
 def named_tuple(cls: Any, fields: Sequence[Field]) -> Check:
     """Makes a named tuple from a map, or from as many items as it has fields."""
-    by_name = {field.name: field for field in fields}
-    expected = _expected(cls, fields)
+    from_map = built(cls, fields)
 
     def check(value: Any) -> Any:
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, (list, tuple)) and len(value) <= len(fields):
+        is_row = isinstance(value, (list, tuple)) and not isinstance(value, cls)
+        if is_row and len(value) <= len(fields):
             value = {field.name: each for field, each in zip(fields, value)}
-        if not isinstance(value, dict):
-            raise not_a(expected, value)
-        return make(cls, fitted(by_name, value, closed=True))
+        return from_map(value)
 
     return check
 

@@ -28,6 +28,16 @@ class SessionState(Dict[str, Any]):
     """
 
 
+class SessionStateError(RuntimeError):
+    """There is no `context.state`: the call belongs to no session, or its worker can keep none."""
+
+
+SessionStateError.__module__ = "snakepit_bridge"
+
+REMEDY = "set `threads_per_worker: 1`, or use the profile `thread` or `process`"
+"""Where sessions would be kept in several interpreters."""
+
+
 class Visit(NamedTuple):
     """The session of a call, as the host describes it."""
 
@@ -55,6 +65,8 @@ class _Entry:
         self.lock = threading.Lock()
 
 
+_is_one_of_many = False
+
 _entries: dict[tuple[str, int], _Entry] = {}
 """The sessions of this interpreter. Only operations that are atomic on free-threaded builds, too."""
 
@@ -72,11 +84,20 @@ def visit_of(session: Any, state: Any) -> Visit | None:
     return Visit(session, number, edition, left)
 
 
+def keep_none() -> None:
+    """Have `state_of` refuse: other interpreters of this worker serve calls of the same sessions, and share nothing."""
+    global _is_one_of_many
+    _is_one_of_many = True
+
+
 def state_of(session: Any, state: Any) -> SessionState:
-    """What a session keeps in this interpreter."""
+    """What a session keeps in this interpreter. Raises `SessionStateError`."""
     visit = visit_of(session, state)
     if visit is None:
-        raise RuntimeError("context.state: this call belongs to no session; the caller names one")
+        raise SessionStateError("context.state: this call belongs to no session; the caller names one")
+    if _is_one_of_many:
+        text = "context.state: the lanes of this worker are interpreters that share nothing, so it keeps no session; %s"
+        raise SessionStateError(text % REMEDY)
     return _entry(visit.key).state
 
 

@@ -22,6 +22,7 @@ from ._order import AdapterError
 from ._refusing import refusing_modules
 from ._relay import RemoteLane, make_board
 from ._sender import PipeLock
+from ._sessions import HOOKS, REMEDY
 from ._shortage import are_few_left, is_shortage, shortage
 
 _OLDEST = (3, 14)
@@ -93,6 +94,10 @@ def lives(settings: Any, control: int, lock: PipeLock, links: Sequence[Connectio
     except ImportError as error:
         message = "lanes in interpreters of their own need the module concurrent.interpreters: %s"
         raise AdapterError(error_of("interpreter", message % error, _HINT)) from None
+    hooks = [name for name in HOOKS if hasattr(settings.adapter.owner or settings.adapter.module, name)]
+    if hooks and len(links) > 1:
+        message = "the adapter defines %s, and lanes in interpreters of their own share no session"
+        raise AdapterError(error_of("adapter_invalid", message % ", ".join(hooks), REMEDY))
     board = make_board(len(links))
     made = []
     for number, link in enumerate(links):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 from collections import deque
-from types import TracebackType
+from itertools import islice
+from traceback import FrameSummary, StackSummary
+from types import CodeType, TracebackType
 from typing import Any
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -14,6 +17,15 @@ _BOOT = os.path.join(os.path.dirname(os.path.dirname(_OWN)), "snakepit_boot.py")
 OUTER_FRAMES = 10
 INNER_FRAMES = 40
 MAX_TEXT = 1024
+
+_MAX_MARKED_LINES = 100
+"""Marks have the text parsed: what spans more lines has none."""
+
+_MAX_PLACES = 512
+
+_places: dict[tuple[int, int], tuple[CodeType, dict[str, Any]]] = {}
+"""Frames that were described, by code and instruction: what fails, fails at the same places again and again. The code
+is kept along, as its number is used again when it is gone."""
 
 
 def cut(text: str, limit: int) -> str:
@@ -49,7 +61,7 @@ def frames_of(error: BaseException) -> list[dict[str, Any]]:
         step = step.tb_next
     frames = [_frame(step, filename) for step, filename in (*outer, *inner)]
     if omitted:
-        frames[OUTER_FRAMES]["omitted"] = omitted
+        frames[OUTER_FRAMES] = {**frames[OUTER_FRAMES], "omitted": omitted}
     return frames
 
 
@@ -85,15 +97,52 @@ def _marked(error: SyntaxError, start: int, length: int, indent: int) -> dict[st
 
 
 def _frame(step: TracebackType, filename: str) -> dict[str, Any]:
+    code = step.tb_frame.f_code
+    place = id(code), step.tb_lasti
+    known = _places.get(place)
+    if known is not None and known[0] is code:
+        return known[1]
+    frame = _described(step, filename)
+    if len(_places) >= _MAX_PLACES:
+        _places.clear()
+    _places[place] = code, frame
+    return frame
+
+
+def _described(step: TracebackType, filename: str) -> dict[str, Any]:
     line = step.tb_lineno or 0
     code = step.tb_frame.f_code
     try:
         text = linecache.getline(filename, line, step.tb_frame.f_globals).strip()
     except Exception:
         text = ""
-    return {
+    frame = {
         "file": cut(filename, MAX_TEXT),
         "line": line,
         "function": cut(code.co_name, MAX_TEXT),
         "text": cut(text, MAX_TEXT),
     }
+    marked = _marked_text(step, filename) if text else ""
+    if marked not in ("", text) and cut(marked, MAX_TEXT) == marked:
+        frame["marked"] = marked
+    return frame
+
+
+def _marked_text(step: TracebackType, filename: str) -> str:
+    """What this version of Python prints below the place: source text, with marks under what raised."""
+    if sys.version_info < (3, 11):
+        return ""
+    code = step.tb_frame.f_code
+    try:
+        positions = next(islice(code.co_positions(), step.tb_lasti // 2, None))
+        line, end_line, column, end_column = positions
+        if None in positions or end_line - line > _MAX_MARKED_LINES:
+            return ""
+        summary = FrameSummary(filename, line, code.co_name, end_lineno=end_line, colno=column, end_colno=end_column)
+        printed = StackSummary().format_frame_summary(summary)
+    except Exception:
+        return ""  # whatever is odd about it: the place is told all the same
+    head = '  File "%s", line %s, in %s\n' % (filename, line, code.co_name)
+    if not printed.startswith(head):
+        return ""
+    return "\n".join(row[4:] for row in printed[len(head) : -1].split("\n"))

@@ -77,6 +77,7 @@ impl Failure {
                 left.iter()
                     .try_for_each(|left| writeln!(out, "  {DIM}-{DIM:#} {left}"))
             }
+            Self::Told(_) => Ok(()),
             Self::After { failure, shown } => failure.write(shown, out),
         }
     }

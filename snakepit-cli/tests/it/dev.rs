@@ -18,11 +18,15 @@ struct Dev {
 
 impl Dev {
     fn start(adapter: &Path) -> Self {
+        Self::start_until(adapter, "`:help` says what can be written here")
+    }
+
+    fn start_until(adapter: &Path, said: &str) -> Self {
         let adapter = adapter.display().to_string();
         let mut run = snakepit(&["dev", "--adapter", &adapter])
             .interactive()
             .start();
-        run.wait_for("`:help` says what can be written here");
+        run.wait_for(said);
         let (stdin, stdout) = (run.stdin(), BufReader::new(run.stdout()));
         Self { run, stdin, stdout }
     }
@@ -173,4 +177,34 @@ fn an_adapter_that_does_not_load_is_told_at_once() {
         .run()
         .exits(3)
         .says(&["error[launch.adapter]"]);
+}
+
+#[test]
+fn an_adapter_that_does_not_load_at_the_start_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let waiting = "tried again when code is saved";
+    let mut dev = Dev::start_until(&versioned(folder.path(), "(1"), waiting);
+    dev.write("version");
+    dev.run.wait_for("nothing to call until the adapter loads");
+    versioned(folder.path(), "(2");
+    dev.run.wait_for("return (2");
+    versioned(folder.path(), "3");
+    assert_eq!(dev.ask("version"), "3");
+    dev.end().exits(0).says(&[
+        "error[launch.adapter]: pool `default` did not start",
+        "versioned.py\", line 2",
+        "SyntaxError",
+        "version()",
+    ]);
+}
+
+#[test]
+fn input_that_ends_before_the_adapter_loads_ends_it_with_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = versioned(folder.path(), "(1");
+    for line in ["version", ":quit"] {
+        let mut dev = Dev::start_until(&adapter, "tried again when code is saved");
+        dev.write(line);
+        dev.end().exits(3).says(&["SyntaxError"]);
+    }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::iter::once;
 
+use serde::Deserialize;
+
 use super::traceback::Traceback;
 
 /// An exception as it crossed from the worker.
@@ -65,8 +67,9 @@ impl fmt::Display for RemoteException {
     }
 }
 
-/// One line of a traceback.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One line of a traceback. For serde a map, each of whose entries may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Frame {
     /// The source file.
     pub file: String,
@@ -76,6 +79,9 @@ pub struct Frame {
     pub function: String,
     /// The source text, when known.
     pub text: String,
+    /// The source text as the worker's Python shows it, in a line or several, with marks under the part that raised; empty
+    /// where it draws no marks.
+    pub marked: String,
     /// How many frames between the one before and this one were left out.
     pub omitted: u32,
 }
@@ -86,8 +92,9 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Where source text is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where source text is wrong. For serde a map, each of whose entries may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct SyntaxPlace {
     /// What is wrong, without the place.
     pub message: String,

@@ -1,7 +1,7 @@
 //! Exceptions laid out as Python prints them, chains and groups included. Pure; knows no terminal.
 //!
-//! The layout is that of CPython's `traceback` module, without the marks it puts under parts of a line: they need
-//! columns, which do not cross.
+//! The layout is that of CPython's `traceback` module. The marks it puts under parts of a line, which differ from version to
+//! version, are drawn by the worker's own.
 
 use std::fmt::{self, Write};
 
@@ -173,11 +173,17 @@ fn frames(frames: &[Frame], out: &mut String) -> fmt::Result {
                 line,
                 function,
                 text,
-                ..
+                marked,
+                omitted: _,
             } = frame;
             writeln!(out, "  File \"{file}\", line {line}, in {function}")?;
-            if !text.is_empty() {
-                writeln!(out, "    {}", text.trim())?;
+            let shown = if marked.is_empty() {
+                text.trim()
+            } else {
+                marked
+            };
+            for line in shown.lines() {
+                writeln!(out, "    {line}")?;
             }
         }
         before = Some(frame);
@@ -233,7 +239,7 @@ mod tests {
             line,
             function: "f".to_owned(),
             text: "g()".to_owned(),
-            omitted: 0,
+            ..Frame::default()
         };
         RemoteException {
             type_name: format!("builtins.{class}"),
@@ -333,6 +339,27 @@ RecursionError: too deep
   [950 frames left out]
   File \"a.py\", line 2, in f\n";
         assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn marks_are_shown_as_they_come_in_boxes_too() {
+        let mut error = raised("ZeroDivisionError", "", 1);
+        error.frames[0].marked = "a / 0\n~~^~~".to_owned();
+        let expected = "\
+Traceback (most recent call last):
+  File \"a.py\", line 1, in f
+    a / 0
+    ~~^~~
+ZeroDivisionError
+";
+        assert_eq!(error.traceback().to_string(), expected);
+        let mut group = raised("ExceptionGroup", "g", 0);
+        group.exceptions = vec![error];
+        let text = group.traceback().to_string();
+        assert!(
+            text.contains("\n    |     a / 0\n    |     ~~^~~\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl PoolBuilder {
         F: Fn(T) -> R + Send + Sync + 'static,
         R: Future<Output = Result<U, E>> + Send + 'static,
     {
-        self.tools.add(Tool::new(spec.into(), function));
+        let replaced = self.tools.add(Tool::new(spec.into(), function));
+        drop(replaced);
         self
     }
 

@@ -1,4 +1,4 @@
-//! What one call may ask of its caller's side: the pool's tools, tools of its own, its input. Knows no worker.
+//! What one call may ask of its caller's side: tools, its input. Knows no worker.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::nesting::Scope;
-use super::tools::Toolbox;
+use super::tools::Reach;
 use crate::error::{CallError, ToolError};
 use crate::exchange::{Ask, Exchange, ToolSpec};
 use crate::value::{Args, Value, ValueError};
@@ -62,10 +62,8 @@ impl InputStream {
 
 /// What one call may ask for.
 pub(super) struct Desk {
-    /// Of the pool, when the call was made.
-    pub(super) shared: Option<Arc<Toolbox>>,
-    /// Of the call. They come first.
-    pub(super) own: Arc<Toolbox>,
+    /// As they were when the call was made.
+    pub(super) tools: Reach,
     pub(super) input: Option<Arc<InputStream>>,
     /// What calls that a tool makes take over.
     pub(super) scope: Scope,
@@ -74,9 +72,8 @@ pub(super) struct Desk {
 #[async_trait]
 impl Exchange for Desk {
     async fn ask(self: Arc<Self>, ask: Ask) -> Result<Value, ToolError> {
-        let shared = || self.shared.as_ref().and_then(|tools| tools.get(&ask.tool));
-        let Some(tool) = self.own.get(&ask.tool).or_else(shared) else {
-            return Err(ToolError::unknown(&ask.tool, &self.tools()));
+        let Some(tool) = self.tools.get(&ask.tool) else {
+            return Err(ToolError::unknown(&ask.tool, &self.tools.specs()));
         };
         let scope = self.scope.clone();
         // Made inside of the scope: the tool may make its calls before it is polled first.
@@ -92,16 +89,7 @@ impl Exchange for Desk {
     }
 
     fn tools(&self) -> Vec<ToolSpec> {
-        let hidden = |spec: &&ToolSpec| self.own.get(&spec.name).is_none();
-        let shared = self.shared.iter().flat_map(|tools| tools.specs());
-        let mut specs: Vec<_> = self
-            .own
-            .specs()
-            .chain(shared.filter(hidden))
-            .cloned()
-            .collect();
-        specs.sort_by(|one, other| one.name.cmp(&other.name));
-        specs
+        self.tools.specs()
     }
 
     fn input(&self) -> Option<&str> {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::farewells;
 use super::foreign::{abort, answer, caught};
 use super::member::Member;
+use super::session_tools::Released;
 use super::shared::{Answer, CallOff, CalledOff, Shared};
 use crate::event::{Event, EventKind, RetireReason};
 use crate::ids::{CallId, LaneId, WorkerId};
@@ -45,6 +46,8 @@ pub(super) enum Effect {
         command: Arc<str>,
         running: Duration,
     },
+    /// Drops what belonged to a session that ended.
+    Release(Released),
     Emit(Event),
 }
 
@@ -87,6 +90,7 @@ impl Shared {
                         }
                     });
                 }
+                Effect::Release(released) => drop(caught(|| drop(released))),
                 Effect::Emit(event) => self.record(&event),
             }
         }

@@ -28,6 +28,7 @@ mod nesting;
 mod policies;
 mod request;
 mod retry;
+mod session_tools;
 mod sessions;
 mod settings;
 mod shared;
@@ -162,7 +163,7 @@ impl Pool {
     /// deadline and trace context, and at most [`MAX_DEPTH`](crate::MAX_DEPTH) may be inside one another. Each of them needs
     /// a free lane while the outer ones keep theirs.
     ///
-    /// Applies to calls made from now on.
+    /// Applies to calls made from now on. [`Session::tool`] and [`Request::tool`] offer tools to fewer calls.
     pub fn tool<T, U, E, F, R>(&self, spec: impl Into<ToolSpec>, function: F)
     where
         T: DeserializeOwned + Send,

@@ -21,7 +21,7 @@ use super::retry::{Attempts, Next};
 use super::settings::FAR;
 use super::shared::Shared;
 use super::stream::CallStream;
-use super::tools::{Tool, Toolbox};
+use super::tools::{Reach, Tool, Toolbox};
 use crate::error::{CallError, Delivery, Rejection, Stage, ToolError};
 use crate::event::EventKind;
 use crate::exchange::{Exchange, MAX_DEPTH, ToolSpec};
@@ -128,7 +128,7 @@ impl Request {
     }
 
     /// Offers a host tool for this call alone, as [`Pool::tool`](crate::Pool::tool) does for all. It comes before one of
-    /// the same name of the pool.
+    /// the same name of its session or the pool.
     pub fn tool<T, U, E, F, R>(mut self, spec: impl Into<ToolSpec>, function: F) -> Self
     where
         T: DeserializeOwned + Send,
@@ -137,7 +137,8 @@ impl Request {
         F: Fn(T) -> R + Send + Sync + 'static,
         R: Future<Output = Result<U, E>> + Send + 'static,
     {
-        Arc::make_mut(&mut self.tools).add(Tool::new(spec.into(), function));
+        let replaced = Arc::make_mut(&mut self.tools).add(Tool::new(spec.into(), function));
+        drop(replaced);
         self
     }
 
@@ -351,8 +352,13 @@ impl Request {
 
     /// Whom the call may ask, if there is anything to ask for.
     fn exchange(&self, budget: Budget) -> Option<Arc<dyn Exchange>> {
-        let shared = self.shared.tools.get();
-        if shared.is_none() && self.tools.is_empty() && self.input.is_none() {
+        let session = self.session.as_ref();
+        let tools = Reach {
+            own: Arc::clone(&self.tools),
+            session: session.and_then(|(session, _)| self.shared.tools_of(session)),
+            pool: self.shared.tools.get(),
+        };
+        if tools.is_empty() && self.input.is_none() {
             return None;
         }
         let scope = Scope {
@@ -361,8 +367,7 @@ impl Request {
             traceparent: self.traceparent.clone(),
         };
         Some(Arc::new(Desk {
-            shared,
-            own: Arc::clone(&self.tools),
+            tools,
             input: self.input.clone(),
             scope,
         }))

@@ -1,7 +1,8 @@
 //! Sessions in the hands of a pool's owner: calling in one, closing it, listing them. Knows no table of them.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,10 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::shared::Shared;
+use super::shared::{Phase, Shared};
+use super::tools::{Reach, Tool, Toolbox};
 use super::{CallStream, Pool, Request};
 use crate::error::CallError;
 use crate::event::{EventKind, LogLine, LogStream};
+use crate::exchange::ToolSpec;
 use crate::ids::{SessionId, WorkerId};
 use crate::sched::{Affinity, Input, Kept};
 use crate::value::Args;
@@ -114,6 +117,35 @@ impl Session {
         request.session_with(self.id.clone(), self.affinity)
     }
 
+    /// Offers a host tool to the calls of this session alone, through whatever handle they are made, as [`Pool::tool`]
+    /// does to all. It comes before one of the same name of the pool, and after one of the request.
+    ///
+    /// It is gone when the session ends, however it does: a later session of this name has none of its tools. Before
+    /// the first call the tool waits for the session to be opened, for as long as `session_ttl`. Applies to calls made from
+    /// now on; those that run keep the tools they began with.
+    pub fn tool<T, U, E, F, R>(&self, spec: impl Into<ToolSpec>, function: F)
+    where
+        T: DeserializeOwned + Send,
+        U: Serialize,
+        E: Display + 'static,
+        F: Fn(T) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        let tool = Tool::new(spec.into(), function);
+        self.pool.shared.offer(&self.id, tool);
+    }
+
+    /// The tools calls of this session may ask for, by name: its own and the pool's.
+    pub fn tools(&self) -> Vec<ToolSpec> {
+        let shared = &self.pool.shared;
+        let reach = Reach {
+            own: Arc::default(),
+            session: shared.tools_of(&self.id),
+            pool: shared.tools.get(),
+        };
+        reach.specs()
+    }
+
     /// As [`Pool::close_session`].
     ///
     /// # Errors
@@ -203,6 +235,29 @@ impl Shared {
             line.logger = "snakepit.sessions".into();
             self.emit(EventKind::Log { worker, line });
         }
+    }
+
+    /// Gives a session a tool. A pool that is closed has no call that could ask for it.
+    fn offer(&self, session: &SessionId, tool: Tool) {
+        let now = Instant::now();
+        let released = {
+            let mut state = self.state.lock();
+            if state.phase == Phase::Closed {
+                return;
+            }
+            let is_open = state.sched.has_session(session, now);
+            let until = (!is_open).then(|| now + self.settings.session_ttl);
+            let released = state.session_tools.give_up(now);
+            (released, state.session_tools.offer(session, tool, until))
+        };
+        self.any_session_tools.store(true, Ordering::Release);
+        drop(released);
+    }
+
+    /// The tools of a session, if it has any.
+    pub(super) fn tools_of(&self, session: &SessionId) -> Option<Arc<Toolbox>> {
+        let any = self.any_session_tools.load(Ordering::Acquire);
+        any.then(|| self.state.lock().session_tools.get(session))?
     }
 
     /// Ends a session. False if there is none.

@@ -1,7 +1,7 @@
 //! The one lock of a pool and what is done after it is released. Knows how to step, not when.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
+use super::session_tools::{Released, SessionTools};
 use super::tools::Tools;
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
@@ -72,6 +73,7 @@ pub(super) struct State {
     pub(super) departed: Departed,
     /// What workers have yet to be told of sessions that ended.
     pub(super) farewells: Farewells,
+    pub(super) session_tools: SessionTools,
     /// Ready workers that should have given a sign and have not.
     pub(super) silent: usize,
     /// One for each policy, and one for notices.
@@ -95,6 +97,8 @@ pub(super) struct Shared {
     pub(super) profile: Arc<dyn WorkerProfile>,
     pub(super) policies: Policies,
     pub(super) tools: Tools,
+    /// Whether a session was ever given a tool: calls of pools without such look no further.
+    pub(super) any_session_tools: AtomicBool,
     pub(super) runtime: Handle,
     pub(super) defaults: Defaults,
     pub(super) state: Mutex<State>,
@@ -131,6 +135,7 @@ impl Shared {
             last_exit: None,
             departed: Departed::default(),
             farewells: Farewells::default(),
+            session_tools: SessionTools::default(),
             silent: 0,
             guards: policies.guards(),
             stopped: Vec::new(),
@@ -146,6 +151,7 @@ impl Shared {
             profile,
             policies,
             tools: Tools::default(),
+            any_session_tools: AtomicBool::new(false),
             runtime,
             defaults: Defaults::new(),
             state: Mutex::new(state),
@@ -268,7 +274,10 @@ impl Shared {
     fn turn(self: &Arc<Self>, state: &mut State, input: Input, effects: &mut Vec<Effect>) {
         match &input {
             Input::Drain => state.phase = state.phase.max(Phase::Draining),
-            Input::Close => state.phase = Phase::Closed,
+            Input::Close => {
+                state.phase = Phase::Closed;
+                release(effects, state.session_tools.clear());
+            }
             _ => {}
         }
         let mut actions = std::mem::take(&mut state.actions);
@@ -373,6 +382,7 @@ impl Shared {
                 EventKind::WorkerQuarantined { worker, call }
             }
             Action::SessionOpened { session, worker } => {
+                release(effects, state.session_tools.opened(&session, Instant::now));
                 EventKind::SessionOpened { session, worker }
             }
             Action::SessionMoved {
@@ -390,6 +400,7 @@ impl Shared {
                 let tasks = state.bid_farewell(&ended).into_iter();
                 effects.extend(tasks.map(Effect::Farewell));
                 let session = ended.session;
+                release(effects, state.session_tools.ended(&session));
                 EventKind::SessionClosed { session, reason }
             }
             Action::SessionLeft(ended) => {
@@ -445,6 +456,12 @@ impl State {
             self.last_exit = Some(Arc::clone(report));
             self.departed.add(worker, report.cause());
         }
+    }
+}
+
+fn release(effects: &mut Vec<Effect>, released: Released) {
+    if !released.is_empty() {
+        effects.push(Effect::Release(released));
     }
 }
 

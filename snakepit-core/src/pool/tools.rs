@@ -116,9 +116,9 @@ fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> ToolError {
 pub(super) struct Toolbox(BTreeMap<String, Arc<Tool>>);
 
 impl Toolbox {
-    /// Adds one, in place of one of the same name.
-    pub(super) fn add(&mut self, tool: Tool) {
-        self.0.insert(tool.spec.name.clone(), Arc::new(tool));
+    /// Adds one, in place of one of the same name, which is returned: dropping it runs its owner's code.
+    pub(super) fn add(&mut self, tool: Tool) -> Option<Arc<Tool>> {
+        self.0.insert(tool.spec.name.clone(), Arc::new(tool))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -131,6 +131,36 @@ impl Toolbox {
 
     pub(super) fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
         self.0.values().map(|tool| &tool.spec)
+    }
+}
+
+/// The tools a call may ask for, by name: its own, those of its session, those of the pool. Of one name the nearest counts.
+#[derive(Default)]
+pub(super) struct Reach {
+    pub(super) own: Arc<Toolbox>,
+    pub(super) session: Option<Arc<Toolbox>>,
+    pub(super) pool: Option<Arc<Toolbox>>,
+}
+
+impl Reach {
+    fn nearest_first(&self) -> impl DoubleEndedIterator<Item = &Toolbox> {
+        let rest = [self.session.as_deref(), self.pool.as_deref()];
+        std::iter::once(&*self.own).chain(rest.into_iter().flatten())
+    }
+
+    /// Whether there was nobody to offer anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.session.is_none() && self.pool.is_none()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Tool>> {
+        self.nearest_first().find_map(|tools| tools.get(name))
+    }
+
+    pub(super) fn specs(&self) -> Vec<ToolSpec> {
+        let farthest_first = self.nearest_first().rev().flat_map(Toolbox::specs);
+        let by_name: BTreeMap<_, _> = farthest_first.map(|spec| (&spec.name, spec)).collect();
+        by_name.into_values().cloned().collect()
     }
 }
 
@@ -151,7 +181,8 @@ impl Tools {
     }
 
     pub(super) fn add(&self, tool: Tool) {
-        Arc::make_mut(&mut self.toolbox.write()).add(tool);
+        let replaced = Arc::make_mut(&mut self.toolbox.write()).add(tool);
+        drop(replaced);
         self.any.store(true, Ordering::Release);
     }
 

@@ -251,15 +251,22 @@ pub(super) fn unexpected(value: &Value) -> Unexpected<'_> {
     }
 }
 
-/// Serde's traits for a type that is one variant of [`Value`] and has a text form.
-macro_rules! through_value {
-    ($($type:ident: $what:literal;)*) => {$(
+/// `Serialize` for types that are one variant of [`Value`].
+macro_rules! as_value {
+    ($($type:ident)*) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 Value::from(self.clone()).serialize(serializer)
             }
         }
+    )*};
+}
 
+as_value! { Array BigInt Date DateTime Decimal Duration Table Time Uuid }
+
+/// `Deserialize` for those that have a text form.
+macro_rules! value_or_text {
+    ($($type:ident: $what:literal;)*) => {$(
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 match Value::deserialize(deserializer)? {
@@ -272,18 +279,12 @@ macro_rules! through_value {
     )*};
 }
 
-through_value! {
+value_or_text! {
     Date: "a date";
     Time: "a time";
     Duration: "a duration";
     Decimal: "a decimal";
     Uuid: "a UUID";
-}
-
-impl Serialize for DateTime {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Value::from(self.clone()).serialize(serializer)
-    }
 }
 
 impl<'de> Deserialize<'de> for DateTime {
@@ -299,12 +300,6 @@ impl<'de> Deserialize<'de> for DateTime {
     }
 }
 
-impl Serialize for BigInt {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Value::from(self.clone()).serialize(serializer)
-    }
-}
-
 impl<'de> Deserialize<'de> for BigInt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
@@ -316,15 +311,9 @@ impl<'de> Deserialize<'de> for BigInt {
     }
 }
 
-/// Serde's traits for a type that is one variant of [`Value`], and has no form that other formats could read.
-macro_rules! only_as_value {
+/// `Deserialize` for those that have no form that other formats could read.
+macro_rules! value_only {
     ($($type:ident: $what:literal;)*) => {$(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Value::from(self.clone()).serialize(serializer)
-            }
-        }
-
         impl<'de> Deserialize<'de> for $type {
             /// Only from a value: other formats have nothing to read it from.
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -337,7 +326,7 @@ macro_rules! only_as_value {
     )*};
 }
 
-only_as_value! {
+value_only! {
     Array: "an array";
     Table: "a table";
 }

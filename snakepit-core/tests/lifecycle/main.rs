@@ -13,5 +13,6 @@ mod owner;
 mod policies;
 mod reports;
 mod retries;
+mod session_tools;
 mod streams;
 mod support;

@@ -72,34 +72,13 @@ struct Exception {
     /// Its class and those it derives from, qualified, nearest first.
     classes: Vec<String>,
     message: Option<String>,
-    frames: Vec<SourceLine>,
+    frames: Vec<Frame>,
     notes: Vec<String>,
-    syntax: Option<Place>,
+    syntax: Option<Box<SyntaxPlace>>,
     cause: Option<Box<Exception>>,
     context: Option<Box<Exception>>,
     exceptions: Vec<Exception>,
     exceptions_omitted: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Place {
-    message: String,
-    file: String,
-    line: u32,
-    text: String,
-    column: u32,
-    length: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SourceLine {
-    file: String,
-    line: u32,
-    function: String,
-    text: String,
-    omitted: u32,
 }
 
 impl From<Exception> for RemoteException {
@@ -110,55 +89,13 @@ impl From<Exception> for RemoteException {
             type_name: classes.next().or(exception.type_name).unwrap_or_default(),
             bases: classes.collect(),
             message: exception.message.unwrap_or_default(),
-            frames: exception.frames.into_iter().map(Frame::from).collect(),
+            frames: exception.frames,
             notes: exception.notes,
-            syntax: exception.syntax.map(|place| Box::new(place.into())),
+            syntax: exception.syntax,
             cause: boxed(exception.cause),
             context: boxed(exception.context),
             exceptions: exception.exceptions.into_iter().map(Self::from).collect(),
             exceptions_omitted: exception.exceptions_omitted,
-        }
-    }
-}
-
-impl From<SourceLine> for Frame {
-    fn from(
-        SourceLine {
-            file,
-            line,
-            function,
-            text,
-            omitted,
-        }: SourceLine,
-    ) -> Self {
-        Self {
-            file,
-            line,
-            function,
-            text,
-            omitted,
-        }
-    }
-}
-
-impl From<Place> for SyntaxPlace {
-    fn from(
-        Place {
-            message,
-            file,
-            line,
-            text,
-            column,
-            length,
-        }: Place,
-    ) -> Self {
-        Self {
-            message,
-            file,
-            line,
-            text,
-            column,
-            length,
         }
     }
 }
@@ -185,14 +122,15 @@ mod tests {
     fn classes_context_and_groups_are_read() {
         let body = br#"{"kind": "exception", "type": "ExceptionGroup", "message": "g (1 sub-exception)",
             "classes": ["builtins.ExceptionGroup", "builtins.Exception"], "exceptions_omitted": 3,
-            "frames": [{"file": "a.py", "line": 3, "function": "f", "text": "", "omitted": 7}],
+            "frames": [{"file": "a.py", "line": 3, "function": "f", "text": "", "marked": "a\n^", "omitted": 7}],
             "context": {"type": "KeyError", "message": "'x'"}, "exceptions": [
             {"type": "SyntaxError", "message": "bad (b.py, line 2)", "syntax": {"message": "bad", "file": "b.py",
              "line": 2, "text": "x y", "column": 3, "length": 1}}]}"#;
         let exception = Failure::decode(body).unwrap().exception;
         assert_eq!(exception.type_name, "builtins.ExceptionGroup");
         assert!(exception.is("Exception"));
-        assert_eq!(exception.frames[0].omitted, 7);
+        let frame = &exception.frames[0];
+        assert_eq!((frame.marked.as_str(), frame.omitted), ("a\n^", 7));
         assert_eq!((&exception.cause, exception.exceptions_omitted), (&None, 3));
         assert_eq!(exception.context.unwrap().to_string(), "KeyError: 'x'");
         let syntax = exception.exceptions[0].syntax.as_deref().unwrap();

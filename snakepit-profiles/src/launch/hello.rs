@@ -54,57 +54,76 @@ fn is_usual(unserialisable: &Unserialisable) -> bool {
     *unserialisable == Unserialisable::default()
 }
 
-/// The text for a worker of this name.
-pub(super) fn encode(
-    worker: &str,
-    lanes: Lanes,
-    unserialisable: Unserialisable,
-    limits: &Limits,
-    cgroup: Option<&Path>,
-    thread_safety: ThreadSafety,
-) -> Vec<u8> {
-    let hello = Hello {
-        protocol: PROTOCOL,
-        features: [],
-        worker,
-        lanes: lanes.count,
-        lane_kind: lanes.kind,
-        check_threads: thread_safety
-            .check()
-            .filter(|_| lanes.kind == LaneKind::Thread),
-        unserialisable,
-        limits: LimitsMessage {
-            nofile: limits.open_files,
-            core: limits.core_dump,
-            address_space: limits.address_space,
-            cgroup,
-        },
-    };
-    serde_json::to_vec(&hello).expect("a message of strings and numbers")
+/// What a worker is told.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The worker's name.
+    pub(super) worker: &'a str,
+    pub(super) lanes: Lanes,
+    pub(super) unserialisable: Unserialisable,
+    pub(super) thread_safety: ThreadSafety,
+    pub(super) limits: Limits,
+    /// The folder of the control group it is to join.
+    pub(super) cgroup: Option<&'a Path>,
+}
+
+impl Order<'_> {
+    /// The body of the frame.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Lanes { kind, count } = self.lanes;
+        let check = self.thread_safety.check();
+        let hello = Hello {
+            protocol: PROTOCOL,
+            features: [],
+            worker: self.worker,
+            lanes: count,
+            lane_kind: kind,
+            check_threads: check.filter(|_| kind == LaneKind::Thread),
+            unserialisable: self.unserialisable,
+            limits: LimitsMessage {
+                nofile: self.limits.open_files,
+                core: self.limits.core_dump,
+                address_space: self.limits.address_space,
+                cgroup: self.cgroup,
+            },
+        };
+        serde_json::to_vec(&hello).expect("a message of strings and numbers")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What a worker of one lane is told, as text, but for what is changed.
+    fn text(change: impl FnOnce(&mut Order<'static>)) -> String {
+        let mut order = Order {
+            worker: "a/1",
+            lanes: Lanes {
+                kind: LaneKind::Main,
+                count: 1,
+            },
+            unserialisable: Unserialisable::default(),
+            thread_safety: ThreadSafety::default(),
+            limits: Limits::default(),
+            cgroup: None,
+        };
+        change(&mut order);
+        String::from_utf8(order.encode()).unwrap()
+    }
+
     #[test]
     fn limits_are_told_if_there_are_any() {
-        let lanes = Lanes {
-            kind: LaneKind::Main,
-            count: 1,
-        };
-        let text = |limits: &Limits, cgroup| {
-            let off = ThreadSafety::default();
-            let hello = encode("a/1", lanes, Unserialisable::Error, limits, cgroup, off);
-            String::from_utf8(hello).unwrap()
-        };
-        assert!(text(&Limits::default(), None).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
+        assert!(text(|_| {}).ends_with(r#""lanes":1,"lane_kind":"main"}"#));
         let limits = Limits {
             core_dump: Some(0),
             address_space: Some(9),
             ..Limits::default()
         };
-        let text = text(&limits, Some(Path::new("/sys/fs/cgroup/a")));
+        let text = text(|order| {
+            order.limits = limits;
+            order.cgroup = Some(Path::new("/sys/fs/cgroup/a"));
+        });
         assert!(
             text.ends_with(r#""limits":{"core":0,"as":9,"cgroup":"/sys/fs/cgroup/a"}}"#),
             "{text}"
@@ -114,10 +133,11 @@ mod tests {
     #[test]
     fn threads_are_checked_where_there_are_any() {
         let checks = |kind, thread_safety| {
-            let lanes = Lanes { kind, count: 2 };
-            let (usual, limits) = (Unserialisable::Error, Limits::default());
-            let text = encode("a/1", lanes, usual, &limits, None, thread_safety);
-            let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let text = text(|order| {
+                order.lanes = Lanes { kind, count: 2 };
+                order.thread_safety = thread_safety;
+            });
+            let message: serde_json::Value = serde_json::from_str(&text).unwrap();
             message["check_threads"].as_str().map(str::to_owned)
         };
         for silent in [ThreadSafety::Off, ThreadSafety::Declared] {
@@ -130,21 +150,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_asked_for_where_they_are_wanted() {
-        let lanes = Lanes {
-            kind: LaneKind::Main,
-            count: 1,
-        };
-        let limits = Limits::default();
-        let off = ThreadSafety::default();
-        let text = encode(
-            "a/1",
-            lanes,
-            Unserialisable::Placeholder,
-            &limits,
-            None,
-            off,
+        let text = text(|order| order.unserialisable = Unserialisable::Placeholder);
+        assert!(
+            text.ends_with(r#""unserialisable":"placeholder"}"#),
+            "{text}"
         );
-        let end = br#""unserialisable":"placeholder"}"#;
-        assert!(text.ends_with(end), "{text:?}");
     }
 }

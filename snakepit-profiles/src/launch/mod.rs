@@ -386,14 +386,15 @@ impl Launcher {
     }
 
     fn hello(&self, cx: &LaunchContext, group: Option<&Group>) -> Vec<u8> {
-        hello::encode(
-            &cx.label(),
-            self.lanes,
-            self.unserialisable,
-            &cx.limits,
-            group.map(Group::folder),
-            self.rules.thread_safety,
-        )
+        let order = hello::Order {
+            worker: &cx.label(),
+            lanes: self.lanes,
+            unserialisable: self.unserialisable,
+            thread_safety: self.rules.thread_safety,
+            limits: cx.limits,
+            cgroup: group.map(Group::folder),
+        };
+        order.encode()
     }
 }
 

@@ -11,7 +11,7 @@ use snakepit_core::{
     Affinity, CallError, EventSink, Pool, PoolSettings, Retry, Session, WorkerId, WorkerProfile,
 };
 
-use crate::support::{LIMIT, Pit, eventually, kill};
+use crate::support::{LIMIT, Pit, eventually, kill, python_version};
 
 /// A process, and what the session has in it.
 type Items = (u32, Vec<i64>);
@@ -353,6 +353,39 @@ async fn what_is_over_the_limit_of_bytes_is_said_once_and_not_handed_over() {
     assert_eq!(pool.snapshot().session_bytes, 0);
     recycle(&pool, "a").await;
     refused(&session).await;
+    end(pool, [session], &pit).await;
+}
+
+#[tokio::test]
+async fn interpreters_that_share_nothing_refuse_sessions_and_say_what_to_do() {
+    if python_version() < (3, 14) {
+        return;
+    }
+    let (pit, told) = (Pit::new(), Told::default());
+    let saved = pit
+        .interpreters("sessions.py")
+        .threads_per_worker(2)
+        .build();
+    let refused = Pool::builder("sessions", Arc::new(saved)).size(1).start();
+    let error = refused.await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.is_permanent()),
+        ("launch.adapter", true)
+    );
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("`threads_per_worker: 1`"), "{error}");
+    let unsaved = pit.interpreters("sessions_unsaved.py");
+    let pool = pool(unsaved.threads_per_worker(2).build(), settings(1), &told).await;
+    let session = pool.session("a");
+    let error = session.call::<Items>("add", 0).await.unwrap_err();
+    assert!(error.is("snakepit_bridge.SessionStateError"), "{error}");
+    end(pool, [session], &pit).await;
+    let single = pit.interpreters("sessions.py").threads_per_worker(1);
+    let pool = self::pool(single.build(), settings(1), &told).await;
+    let session = pool.session("a");
+    let (process, _) = add(&session, 1).await;
+    lose(&pool, "a", process).await;
+    assert_eq!(add(&session, 2).await.1, [1, 2]);
     end(pool, [session], &pit).await;
 }
 

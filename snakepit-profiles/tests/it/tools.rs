@@ -194,12 +194,47 @@ async fn tools_are_listed_and_a_request_has_its_own() {
 }
 
 #[tokio::test]
+async fn a_session_has_its_own_tools_until_it_ends() {
+    let pit = Pit::new();
+    let pool = wide(&pit, 2).await;
+    pool.tool("who", |()| async { Ok::<_, ToolError>("pool") });
+    let (ada, bob) = (pool.session("ada"), pool.session("bob"));
+    ada.tool("who", |()| async { Ok::<_, ToolError>("ada") });
+    let hers = ToolSpec::new("hers").with_doc("Of one session.");
+    ada.tool(
+        hers.clone(),
+        |id: u32| async move { Ok::<_, ToolError>(id) },
+    );
+    let who = |session: &snakepit_core::Session| session.request("ask", ("who",)).call::<String>();
+    let (one, other) = tokio::join!(who(&ada), who(&bob));
+    assert_eq!(
+        (one.unwrap(), other.unwrap()),
+        ("ada".into(), "pool".into())
+    );
+    assert_eq!(ada.call::<u32>("ask", ("hers", 7)).await.unwrap(), 7);
+    let listed: Vec<Value> = ada.call("tools", ()).await.unwrap();
+    assert_eq!(listed, [hers.to_value(), ToolSpec::new("who").to_value()]);
+    let caught: Caught = bob.call("caught", ("hers", 7)).await.unwrap();
+    assert_eq!(caught.code, "tool.unknown");
+    assert_eq!(caught.hint.as_deref(), Some("the tools are: who"));
+    ada.close().await.unwrap();
+    assert_eq!(who(&ada).await.unwrap(), "pool");
+    drop((ada, bob));
+    finish(pit, pool).await;
+}
+
+#[tokio::test]
 async fn a_pool_without_tools_says_so() {
     let pit = Pit::new();
     let pool = start(&pit).await;
     let caught: Caught = pool.call("caught", ("lookup",)).await.unwrap();
     assert_eq!(caught.code, "tool.unknown");
-    assert!(caught.hint.unwrap().contains("Pool::tool"));
+    assert!(
+        caught
+            .hint
+            .unwrap()
+            .contains("`Pool::tool` or `Session::tool`")
+    );
     assert!(
         pool.call::<Vec<Value>>("tools", ())
             .await

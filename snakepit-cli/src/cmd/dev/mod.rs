@@ -1,5 +1,6 @@
 //! `snakepit dev`: calls an adapter line by line, as it is on disk at that moment.
 
+mod begin;
 mod entry;
 mod lines;
 mod watch;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::value::to_json;
-use snakepit_core::{Args, Pool, Registry, Value};
+use snakepit_core::{Args, Pool, Registry, Snakepit, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::commands;
@@ -31,38 +32,49 @@ pub(crate) fn run(args: &DevArgs, registry: &Registry) -> Result<(), Failure> {
     let config = source::load_for_development(args, registry)?;
     let (lines, screen) = Lines::start();
     let printer = screen.map_or_else(Printer::start, Printer::start_on);
-    let ending = Ending::Terminate;
+    let input = Input {
+        watch,
+        lines,
+        read: None,
+    };
     running::with_pools_until(
         config,
         None,
-        ending,
+        Ending::Terminate,
         printer,
-        async |pit, printer| match pit.pools() {
-            [pool, ..] => Session::new(pool, watch, lines, printer)?.serve().await,
+        async |starter, printer| input.begin(starter, printer).await,
+        async |input, pit: &Snakepit, printer| match pit.pools() {
+            [pool, ..] => Session::new(pool, input, printer)?.serve().await,
             [] => Ok(()),
         },
     )
 }
 
-struct Session<'a> {
-    pool: &'a Pool,
+/// What the person does: lines, and saved code.
+struct Input {
     watch: Watch,
     lines: Lines,
+    /// A line that is still to be obeyed.
+    read: Option<String>,
+}
+
+/// Says something where results are not.
+fn note(printer: &Printer, text: &str) {
+    printer.say(format!("{NOTE}|{NOTE:#} {text}\n"));
+}
+
+struct Session<'a> {
+    pool: &'a Pool,
+    input: Input,
     printer: &'a Printer,
     keyboard: Signal,
 }
 
 impl<'a> Session<'a> {
-    fn new(
-        pool: &'a Pool,
-        watch: Watch,
-        lines: Lines,
-        printer: &'a Printer,
-    ) -> Result<Self, Failure> {
+    fn new(pool: &'a Pool, input: Input, printer: &'a Printer) -> Result<Self, Failure> {
         Ok(Self {
             pool,
-            watch,
-            lines,
+            input,
             printer,
             keyboard: signal(SignalKind::interrupt()).map_err(Failure::System)?,
         })
@@ -90,14 +102,17 @@ impl<'a> Session<'a> {
 
     /// The next line; `None` when there are no more. Until there is one, what is saved is loaded.
     async fn line(&mut self) -> Result<Option<String>, Failure> {
+        if let Some(line) = self.input.read.take() {
+            return Ok(Some(line));
+        }
         loop {
             tokio::select! {
-                typed = self.lines.next() => match typed? {
+                typed = self.input.lines.next() => match typed? {
                     Typed::Line(line) => return Ok(Some(line)),
                     Typed::Interrupt => self.note("Ctrl-D or `:quit` leaves"),
                     Typed::End => return Ok(None),
                 },
-                () = self.watch.changed() => self.reload().await,
+                () = self.input.watch.changed() => self.reload().await,
                 // Of a terminal that leaves it to the system, or of somebody else.
                 _ = self.keyboard.recv() => self.note("nothing runs; Ctrl-D or `:quit` leaves"),
             }
@@ -120,7 +135,7 @@ impl<'a> Session<'a> {
                 Ok(Reader::Listening)
             }
             Entry::Call { command, args } => {
-                if self.watch.has_changed().await {
+                if self.input.watch.has_changed().await {
                     self.reload().await;
                 }
                 tokio::select! {
@@ -144,9 +159,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Says something where results are not.
     fn note(&self, text: &str) {
-        self.printer.say(format!("{NOTE}|{NOTE:#} {text}\n"));
+        note(self.printer, text);
     }
 }
 

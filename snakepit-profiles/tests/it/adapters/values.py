@@ -175,6 +175,35 @@ def raises_syntax_error():
     compile("if True:\n    x = = 1", "made.py", "exec")
 
 
+def raises_over_lines():
+    return (
+        len("a")
+        + len("b")
+        + None
+    )
+
+
+def raises_in_parts(numbers=(1, 0)):
+    return numbers[0] + numbers[0] / numbers[1] * 2
+
+
+def raises_in_long_call():
+    return sorted(
+        [
+            1,
+            2,
+            3,
+            4,
+            None,
+        ],
+        key=lambda number: -number,
+    )
+
+
+def raises_behind_wide_text():
+    return {"\u5bbd\u5bbd": "宽宽"}["宽"] or "é"["宽"]
+
+
 def exits():
     sys.exit(3)
 
