@@ -100,6 +100,21 @@ impl Scheduler {
         self.sessions.save(session, number, worker, version, state)
     }
 
+    /// The number of a session, if there is one of that name.
+    pub(crate) fn session_number(&self, session: &SessionId) -> Option<u64> {
+        self.sessions.number(session)
+    }
+
+    /// Whether the worker takes calls.
+    pub(crate) fn serves(&self, worker: WorkerId) -> bool {
+        self.workers.is_serving(worker)
+    }
+
+    /// Notes that someone has something on this worker that is nowhere else, and uses it.
+    pub(crate) fn insist(&mut self, worker: WorkerId, now: Instant) {
+        self.workers.insist(worker, now);
+    }
+
     /// Whether there is such a session.
     pub(crate) fn has_session(&self, session: &SessionId, now: Instant) -> bool {
         matches!(self.sessions.look(session, now), Standing::Open { .. })
