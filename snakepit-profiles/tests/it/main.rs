@@ -11,6 +11,7 @@ mod hybrid;
 mod ladder;
 mod launches;
 mod libraries;
+mod refs;
 mod sessions;
 mod specs;
 mod streams;
