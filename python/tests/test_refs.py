@@ -162,7 +162,8 @@ def test_the_lanes_of_a_thread_worker_share_objects(worker: Start) -> None:
     for lane in range(3):
         assert it.call("use", ref(model), lane=lane, **SESSION)[0] == "m"
     it.call("snakepit.refs_released", [model["$"][1]], lane=2)
-    assert it.call("alive", lane=1) == []
+    # A lane lets go of the arguments of its last call once it has answered that.
+    assert any(it.call("alive", lane=1) == [] for _ in range(10_000))
 
 
 def test_the_adapter_sees_nothing_of_what_the_host_calls(worker: Start) -> None:

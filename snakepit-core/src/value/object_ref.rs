@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(value.get("model"), Some(&Value::from(model.clone())));
         assert_eq!(
             from_value::<Vec<ObjectRef>>(value.get("others").unwrap().clone()).unwrap(),
-            [model.clone()]
+            vec![model.clone()]
         );
         assert_eq!(
             serde_json::to_string(&model).unwrap(),
@@ -234,7 +234,7 @@ mod tests {
         ObjectRef::replace_in(&mut value, &mut |found| found.owned("me"));
         let mut owners = Vec::new();
         each(&value, &mut |found| {
-            owners.push(found.owner::<&str>().copied())
+            owners.push(found.owner::<&str>().copied());
         });
         assert_eq!(owners, [Some("me")]);
     }
