@@ -1,5 +1,6 @@
 """Objects that handles are on, and what tells which of them are there."""
 
+import gc
 import os
 
 from snakepit_bridge import context
@@ -46,6 +47,8 @@ def names(models, best=None):
 
 
 def gone():
+    # Without a GIL what one thread made and another let go of waits for the former, or for the collector.
+    gc.collect()
     return GONE
 
 
