@@ -108,11 +108,14 @@ impl Failure {
 fn exit_of_call(error: &CallError) -> Exit {
     match error {
         CallError::Remote(remote) => match remote.kind {
-            RemoteKind::UnknownCommand | RemoteKind::BadArguments => Exit::Usage,
+            RemoteKind::UnknownCommand
+            | RemoteKind::BadArguments
+            | RemoteKind::ExpiredRef
+            | RemoteKind::NotKept => Exit::Usage,
             RemoteKind::Expired => Exit::Late,
             _ => Exit::Raised,
         },
-        CallError::Encode { .. } => Exit::Usage,
+        CallError::Encode { .. } | CallError::Ref(_) => Exit::Usage,
         CallError::Decode { .. } => Exit::Raised,
         CallError::Rejected {
             reason: Rejection::Unavailable { .. } | Rejection::BreakerOpen { .. },
@@ -151,6 +154,7 @@ mod tests {
             (remote(RemoteKind::UnknownCommand), Exit::Usage),
             (remote(RemoteKind::BadArguments), Exit::Usage),
             (remote(RemoteKind::Expired), Exit::Late),
+            (remote(RemoteKind::NotKept), Exit::Usage),
             (
                 CallError::TimedOut {
                     stage: Stage::Queue,

@@ -42,7 +42,7 @@ pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};
 pub use sched::{Affinity, Priority};
 pub use telemetry::{Span, Telemetry};
 pub use usage::{Meter, Report, Usage, Watch};
-pub use value::{Args, Value, from_value, to_value};
+pub use value::{Args, ObjectRef, Value, from_value, to_value};
 pub use worker::{
     Call, Hello, LaunchContext, Launched, Quiesced, Reply, ReplyStream, Worker, WorkerProfile,
 };

@@ -11,6 +11,17 @@ use bytes::Bytes;
 /// same name with a higher number is another one, and stays.
 pub const SESSION_CLOSED: &str = "snakepit.session_closed";
 
+/// The command by which a worker learns that nobody has a handle any more on objects it keeps
+/// ([`ObjectRef`](crate::ObjectRef)): a call with one argument, a list of their numbers. Some may be gone already.
+pub const REFS_RELEASED: &str = "snakepit.refs_released";
+
+/// The command by which a method of an object that a worker keeps is called: the object, the method's name, and the arguments
+/// of the method.
+pub const REF_CALL: &str = "snakepit.ref_call";
+
+/// The command that answers with an object that a worker keeps, which is its one argument.
+pub const REF_GET: &str = "snakepit.ref_get";
+
 /// What a call carries for the session it belongs to.
 #[derive(Clone)]
 pub struct SessionCall {

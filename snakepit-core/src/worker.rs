@@ -185,6 +185,8 @@ pub struct Call {
     pub traceparent: Option<Arc<str>>,
     /// Whether the answer is wanted as a stream.
     pub stream: bool,
+    /// Whether the result is to stay in the worker, and a handle on it is the answer.
+    pub keep: bool,
     /// How many calls are around this one, each having asked a tool that made the next.
     pub depth: u32,
     /// Whom to ask for tools and input while it runs. `None`: there are neither.
@@ -203,6 +205,7 @@ impl Call {
             session_call: None,
             traceparent: None,
             stream: false,
+            keep: false,
             depth: 0,
             exchange: None,
         }

@@ -24,6 +24,7 @@ pub(crate) fn call(call: &Call, limit: u32, out: &mut Outgoing) -> Result<(), Va
         traceparent: call.traceparent.as_deref(),
         depth: call.depth,
         input: call.exchange.as_deref().and_then(Exchange::input),
+        keep: call.keep,
     };
     let Outgoing { head, buffers, .. } = out;
     head.extend_from_slice(&[0; HEADER_LEN]);

@@ -15,6 +15,7 @@ from ._api import (
 )
 from ._arrays import RawArray
 from ._context import CallContext, context, current_call
+from ._refs import Kept, NotKept
 from ._sessions import SessionState, SessionStateError
 from ._tables import RawTable
 from ._tools import ToolError
@@ -40,6 +41,8 @@ __all__ = [
     "BaseAdapter",
     "CallContext",
     "Cancelled",
+    "Kept",
+    "NotKept",
     "RawArray",
     "RawTable",
     "RequestTracker",

@@ -13,6 +13,7 @@ from ._errors import describe, error_of, smaller
 from ._exchange import Exchange
 from ._frames import Connection
 from ._mismatch import BadArguments
+from ._refs import NotKept
 from ._traces import is_own
 from ._values import Unserialisable, body_parts, encode
 from ._wire import CHUNK, CODEC_JSON, CODEC_RAW, END, ERROR, FLAG_BUFFERS, RESULT, dump_object
@@ -109,6 +110,8 @@ class Answers:
             self.error(error_of("bad_arguments", str(error), hint))
         elif isinstance(error, TypeError) and at_boundary(error):
             self.error(bad_arguments(command, function, args, kwargs) or describe(error, "exception"))
+        elif isinstance(error, NotKept):
+            self.error(describe(error, "not_kept", error.hint))
         elif isinstance(error, SystemExit):
             self.error(describe(error, "exception", _EXIT_HINT))
         else:

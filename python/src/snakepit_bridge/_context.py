@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Mapping
 
+from . import _refs
 from ._api import LANES
-from ._sessions import SessionState, state_of
+from ._sessions import SessionState, owner_of, state_of
 from ._tools import Host, ask, ask_async, tools
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ class CallContext:
     def state(self) -> SessionState:
         """What the call's session keeps in its worker. Raises `SessionStateError` if there is none."""
         return state_of(self.session, self._state)
+
+    def keep(self, value: Any) -> _refs.Kept:
+        """Keep an object in this worker for the call's session; in a result, what this returns is a handle on it.
+
+        The object goes when the caller drops the handle, or when the session ends. From any thread.
+
+        Raises `NotKept` if the call belongs to no session, or that keeps as many objects as it may.
+        """
+        return _refs.keep(owner_of(self.session, self._state, self._lane.keeper is not None), value)
 
     @property
     def cancelled(self) -> bool:

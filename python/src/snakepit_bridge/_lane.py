@@ -17,9 +17,10 @@ from ._errors import error_of
 from ._exchange import Exchange
 from ._frames import Connection
 from ._gil import LateNotice
-from ._sessions import SESSION_CLOSED, Keeper, Visit, visit_of
+from ._refs import Kept
+from ._sessions import Keeper, Visit, keeping, visit_of
 from ._tools import Items
-from ._values import Unusable, decode, parse
+from ._values import Expired, Unusable, decode, parse
 from ._wire import (
     CALL,
     CODEC_JSON,
@@ -210,7 +211,10 @@ class Lane:
         return self._admit(request)
 
     def _refuse(self, error: Unusable) -> None:
-        self.answers.error(error_of("bad_arguments", "the arguments cannot be used in Python: %s" % error))
+        if isinstance(error, Expired):
+            self.answers.error(error_of("expired_ref", str(error), "make the object anew"))
+        else:
+            self.answers.error(error_of("bad_arguments", "the arguments cannot be used in Python: %s" % error))
 
     def _admit(self, request: Any) -> tuple[Callable[..., Any], Any, Any] | None:
         """Check a call. None if it was refused, and answered, before any user code ran."""
@@ -238,8 +242,8 @@ class Lane:
                 self.answers.error(expired(command, late))
                 return None
         function = self.functions.get(command)
-        if function is None and self.keeper is not None and command == SESSION_CLOSED:
-            function = self.keeper.close
+        if function is None and self.keeper is not None:
+            function = self.keeper.commands.get(command)
         if function is None:
             self.answers.error(unknown(command, self.functions))
             return None
@@ -251,11 +255,16 @@ class Lane:
                 kwargs[name] = Items(self.exchange, gate.running)
             if not self._enter_session(context):
                 return None
+            if context.get("keep"):
+                owner = context.get("session"), context.get("state"), self.keeper is not None
+                function = keeping(function, self.driver.complete, *owner)
         return function, args, kwargs
 
     def _complete(self, result: Any) -> Any:
         if isinstance(result, LAZY):
             return self.gate.call(self.gate.running, self.driver.complete, (result,), _NO_KWARGS)
+        if type(result) is Kept and self.gate.is_cancelled(self.gate.running):
+            return None  # nobody takes the handle
         return result
 
     # Sessions.

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Optional, Tuple
 
 from ._arrays import RawArray, Unserialisable
 from ._duck import equivalent, last_resort, real_moment, real_span, zone_suffix
+from ._refs import Kept
 from ._tables import Columns, RawTable
 
 MAX_DEPTH = 120
@@ -126,6 +127,10 @@ class Lowering:
             columns.append([lowered, lower(column, (path, "[%s]", name), depth + 4)])
         return {"$": ["table", "columns", columns, value.labels]}
 
+    def _kept(self, value: Kept, path: Path, depth: int) -> Any:
+        value.is_sent = True
+        return {"$": ["ref", value.number, value.type_name, value.shown]}
+
     def _other(self, value: Any, path: Path, depth: int) -> Any:
         """What is no exact type: subclasses and duck types."""
         kind = type(value)
@@ -168,6 +173,7 @@ _EXACT: dict[type, _Handler] = {
     RawArray: Lowering._raw_array,
     RawTable: Lowering._raw_table,
     Columns: Lowering._columns,
+    Kept: Lowering._kept,
 }
 
 

@@ -32,8 +32,11 @@ class WithFallback(dict):  # type: ignore[type-arg]
         self._hook = hook
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The function to call for a command, whatever its name."""
-        return dict.get(self, name) or partial(self._fall_back, name)
+        """The function to call for a command, whatever its name; but those of the host are not the adapter's."""
+        found = dict.get(self, name)
+        if found is None and not name.startswith("snakepit."):
+            found = partial(self._fall_back, name)
+        return default if found is None else found
 
     def _fall_back(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if args:

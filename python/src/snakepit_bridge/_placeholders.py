@@ -73,13 +73,17 @@ class Marking(Lowering):
 
 
 def _placeholder(value: Any) -> Any:
-    kind = type(value)
+    return {"$": ["opaque", named(type(value)), shown(value)]}
+
+
+def named(kind: type) -> str:
+    """The name of a type, shortened."""
     try:
         name = "%s.%s" % (kind.__module__, kind.__qualname__)
         name = name[len("builtins.") :] if name.startswith("builtins.") else name
     except Exception:
         name = "object"
-    return {"$": ["opaque", _utf8(name)[:_MAX_REPR], shown(value)]}
+    return _utf8(name)[:_MAX_REPR]
 
 
 def shown(value: Any) -> str:

@@ -8,6 +8,7 @@ import sys
 import uuid
 from typing import Any, Callable, Sequence
 
+from . import _refs
 from ._arrays import RawArray
 from ._tables import Columns, read_columns, read_stream
 from ._wire import ProtocolError
@@ -15,6 +16,10 @@ from ._wire import ProtocolError
 
 class Unusable(ValueError):
     """A well-formed value that has no meaning in Python, like a map whose key is a list."""
+
+
+class Expired(Unusable):
+    """A handle on an object that is not kept any more."""
 
 
 class Raising:
@@ -163,6 +168,14 @@ class Raising:
         except Exception as error:  # pandas has many words for names and columns that it does not take
             raise Unusable("the columns make no table: %s" % error) from None
 
+    def _ref(self, number: int, *_described: str) -> Any:
+        if type(number) is not int:
+            raise ValueError("not the number of an object")
+        try:
+            return _refs.find(number)
+        except KeyError:
+            raise Expired("object %d is not kept in this worker any more" % number) from None
+
 
 _TAGS: dict[str, Callable[..., Any]] = {
     name: getattr(Raising, "_" + name)
@@ -182,6 +195,7 @@ _TAGS: dict[str, Callable[..., Any]] = {
         "uuid",
         "array",
         "table",
+        "ref",
     )
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Callable, Dict, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence
 
+from . import _refs
 from ._api import Cancelled
 
 SESSION_CLOSED = "snakepit.session_closed"
@@ -101,6 +102,30 @@ def state_of(session: Any, state: Any) -> SessionState:
     return _entry(visit.key).state
 
 
+def owner_of(session: Any, state: Any, keeps_sessions: bool) -> _refs.Key:
+    """The session objects are to be kept for. Raises `NotKept` if there is none."""
+    visit = visit_of(session, state)
+    if visit is None:
+        raise _refs.NotKept("handles need a session, and this call belongs to none", "name a session in the call")
+    if not keeps_sessions:
+        raise _refs.NotKept(
+            "the lanes of this worker are interpreters of their own, which share no objects",
+            "set `threads_per_worker: 1`, or use the process or the thread profile",
+        )
+    return visit.key
+
+
+def keeping(function: Callable[..., Any], complete: Callable[[Any], Any], *owner: Any) -> Callable[..., Any]:
+    """The function, whose result stays here for its `owner` (as of `owner_of`); what is returned stands for it."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        key = owner_of(*owner)
+        return _refs.keep(key, complete(function(*args, **kwargs)))
+
+    call.__wrapped__ = function  # type: ignore[attr-defined]
+    return call
+
+
 def _entry(key: tuple[str, int]) -> _Entry:
     entry = _entries.get(key)
     return entry if entry is not None else _entries.setdefault(key, _Entry())
@@ -114,6 +139,8 @@ class Keeper:
         self._complete = complete
         self.saves = self._save is not None
         """Whether the adapter can say what a session leaves."""
+        self.commands: Mapping[str, Callable[..., Any]] = {SESSION_CLOSED: self.close, **_refs.COMMANDS}
+        """What the host calls that no worker lists."""
 
     def load(self, visit: Visit) -> None:
         """Take over what the session left on another worker, unless that was done."""
@@ -169,6 +196,8 @@ class Keeper:
                     self._complete(self._closed(session, SessionState() if entry is None else entry.state))
                 except BaseException as error:
                     _tell("session_closed", session, error)
+        for session, number, _ in ended:
+            _refs.end((session, number))
 
 
 def _nothing_for(entry: _Entry) -> bytes:

@@ -11,10 +11,10 @@ from typing import Any, NoReturn, Sequence
 from ._arrays import RawArray, Unserialisable
 from ._lower import MAX_DEPTH
 from ._placeholders import new_walk
-from ._raise import Raising, Unusable
+from ._raise import Expired, Raising, Unusable
 from ._wire import FLAG_BUFFERS, ProtocolError
 
-__all__ = ["MAX_DEPTH", "RawArray", "Unserialisable", "Unusable", "body_parts", "decode", "encode", "parse"]
+__all__ = ["MAX_DEPTH", "Expired", "RawArray", "Unserialisable", "Unusable", "body_parts", "decode", "encode", "parse"]
 
 _I64_MIN = -(2**63)
 _U64_MAX = 2**64 - 1

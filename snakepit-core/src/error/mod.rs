@@ -6,6 +6,7 @@
 mod exception;
 mod exit;
 mod launch;
+mod object_ref;
 mod rejection;
 mod remote;
 mod tool;
@@ -24,6 +25,7 @@ use crate::value::ValueError;
 pub use exception::{Frame, RemoteException, SyntaxPlace};
 pub use exit::{ExitReport, ExitStatus, LostCall};
 pub use launch::{LaunchError, LaunchErrorKind};
+pub use object_ref::RefError;
 pub use rejection::Rejection;
 pub use remote::{RemoteError, RemoteKind};
 pub use tool::ToolError;
@@ -138,6 +140,9 @@ pub enum CallError {
         /// What is wrong and where.
         source: ValueError,
     },
+    /// A handle on an object cannot be used by the call, or none can be made by it.
+    #[error("{0}")]
+    Ref(RefError),
     /// The result is not of the type the caller asked for.
     #[error("result of `{command}` does not fit: {source}")]
     Decode {
@@ -164,6 +169,7 @@ impl CallError {
             Self::Cancelled { .. } => "call.cancelled",
             Self::Protocol { .. } => "call.protocol",
             Self::Encode { .. } => "call.encode",
+            Self::Ref(error) => error.code(),
             Self::Decode { .. } => "call.decode",
         }
     }
@@ -174,6 +180,7 @@ impl CallError {
             Self::Remote(remote) => remote.kind.delivery(),
             Self::Rejected { .. }
             | Self::Encode { .. }
+            | Self::Ref(_)
             | Self::TimedOut {
                 stage: Stage::Queue,
                 ..
@@ -196,6 +203,7 @@ impl CallError {
         match self {
             Self::Remote(_)
             | Self::Encode { .. }
+            | Self::Ref(_)
             | Self::Decode { .. }
             | Self::Poisoned { .. }
             | Self::Cancelled { .. } => Retry::Never,
@@ -248,6 +256,7 @@ impl CallError {
                 "code in the worker wrote to, or closed, file descriptors it does not own; the worker was replaced"
                     .into()
             }
+            Self::Ref(error) => error.hint().into(),
             Self::Encode { .. } => "pass plain data: null, booleans, numbers, strings, bytes, lists, maps".into(),
             Self::Decode { .. } => "ask for `snakepit_core::Value` to see what came back".into(),
         })

@@ -61,6 +61,10 @@ pub enum RemoteKind {
     Unserialisable,
     /// The result is larger than the limit.
     TooLarge,
+    /// A handle among the arguments is on an object that is not kept any more.
+    ExpiredRef,
+    /// An object cannot be kept: the call has no session, or that keeps as many as it may.
+    NotKept,
 }
 
 impl RemoteKind {
@@ -73,15 +77,21 @@ impl RemoteKind {
             Self::Cancelled => "call.cancelled",
             Self::Unserialisable => "call.unserialisable",
             Self::TooLarge => "call.too_large",
+            Self::ExpiredRef => "call.expired_ref",
+            Self::NotKept => "call.not_kept",
         }
     }
 
     pub(super) const fn delivery(self) -> Delivery {
         match self {
-            Self::UnknownCommand | Self::BadArguments | Self::Expired => Delivery::NotSent,
-            Self::Exception | Self::Cancelled | Self::Unserialisable | Self::TooLarge => {
-                Delivery::MaybeExecuted
+            Self::UnknownCommand | Self::BadArguments | Self::Expired | Self::ExpiredRef => {
+                Delivery::NotSent
             }
+            Self::Exception
+            | Self::Cancelled
+            | Self::Unserialisable
+            | Self::TooLarge
+            | Self::NotKept => Delivery::MaybeExecuted,
         }
     }
 }

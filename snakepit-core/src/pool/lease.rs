@@ -10,6 +10,7 @@ use crate::event::{EventKind, Outcome, RetireReason};
 use crate::ids::{CallId, LaneId, SessionId};
 use crate::sched::{Input, Visit};
 use crate::session::SessionCall;
+use crate::value::{ObjectRef, Value};
 use crate::worker::{Call, Reply};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) struct Lease {
     lane: LaneId,
     call: CallId,
     visit: Option<Visit>,
+    /// The session of the call, and its number.
+    session: Option<(SessionId, u64)>,
     stage: Stage,
     /// Set only when someone listens to events.
     since: Option<Instant>,
@@ -49,6 +52,7 @@ impl Lease {
             lane,
             call,
             visit,
+            session: None,
             stage: Stage::Idle,
             since: None,
         }
@@ -61,6 +65,7 @@ impl Lease {
             left,
             since,
         } = self.visit.take()?;
+        self.session = Some((session.clone(), number));
         let (shared, worker, session) = (
             Arc::downgrade(&self.shared),
             self.member.id,
@@ -97,11 +102,20 @@ impl Lease {
         }
         match self.member.worker.call(self.lane, call).await {
             Ok(Reply::Stream(stream)) => Ok(Reply::Stream(stream)),
-            Ok(Reply::One(value)) => {
+            Ok(Reply::One(mut value)) => {
+                self.adopt(&mut value);
                 self.finish();
                 Ok(Reply::One(value))
             }
             Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Takes over the handles in an answer, for the session of the call.
+    pub(super) fn adopt(&self, value: &mut Value) {
+        if let Some(session) = &self.session {
+            let (shared, worker) = (&self.shared, self.member.id);
+            ObjectRef::replace_in(value, &mut |found| shared.adopt(session, worker, found));
         }
     }
 

@@ -17,6 +17,8 @@ use super::control::{CancelHandle, Controlled};
 use super::desk::{Desk, InputStream};
 use super::lease::Lease;
 use super::nesting::Scope;
+use super::place::Place;
+use super::refs::Needed;
 use super::retry::{Attempts, Next};
 use super::settings::FAR;
 use super::shared::Shared;
@@ -26,7 +28,7 @@ use crate::error::{CallError, Delivery, Rejection, Stage, ToolError};
 use crate::event::EventKind;
 use crate::exchange::{Exchange, MAX_DEPTH, ToolSpec};
 use crate::ids::{CallId, SessionId};
-use crate::sched::{Affinity, Arrival, Input, Priority, Refusal};
+use crate::sched::{Affinity, Arrival, Priority, Refusal};
 use crate::value::{Args, Value, ValueError, from_value, to_value};
 use crate::worker::{Call, Reply};
 
@@ -34,13 +36,15 @@ use crate::worker::{Call, Reply};
 #[must_use = "a request does nothing until `call` or `stream`"]
 pub struct Request {
     shared: Arc<Shared>,
-    command: Arc<str>,
+    pub(super) command: Arc<str>,
     args: Result<Arc<Args>, ValueError>,
     timeout: Option<Duration>,
     queue_timeout: Duration,
     idempotent: Option<bool>,
     priority: Priority,
-    session: Option<(SessionId, Affinity)>,
+    pub(super) session: Option<(SessionId, Affinity)>,
+    /// Whether the result stays in the worker.
+    pub(super) keep: bool,
     traceparent: Option<Arc<str>>,
     control: Controlled,
     /// What was around it when it was made.
@@ -75,6 +79,7 @@ impl Request {
             idempotent: None,
             priority: Priority::default(),
             session: None,
+            keep: false,
             traceparent: scope.traceparent.clone(),
             scope,
             tools: Arc::default(),
@@ -296,6 +301,8 @@ impl Request {
                 reason: Rejection::TooDeep { limit: MAX_DEPTH },
             });
         }
+        let session = self.session.as_ref().map(|(session, _)| session);
+        let needed = self.shared.needed(&args, session).map_err(CallError::Ref)?;
         let id = self.shared.next_call();
         let patience = budget
             .asked
@@ -304,8 +311,14 @@ impl Request {
         let arrival = Arrival {
             call: id,
             priority: self.priority,
-            session: self.session.clone(),
-            only_on: None,
+            session: self
+                .session
+                .clone()
+                .map(|(session, affinity)| match affinity {
+                    Affinity::Hint if needed.is_some() => (session, Affinity::StrictQueue),
+                    affinity => (session, affinity),
+                }),
+            only_on: needed.as_ref().map(|needed| needed.worker),
             give_up_at: patience.min(budget.deadline),
             deadline: budget.deadline,
         };
@@ -332,9 +345,12 @@ impl Request {
                 }
             }
         };
-        let mut lease = answer.map_err(|why| self.refused(id, why, budget))?;
-        let session = self.session.as_ref().map(|(session, _)| session);
+        let mut lease = answer.map_err(|why| self.refused(id, why, budget, needed.as_ref()))?;
         let session_call = session.and_then(|session| lease.session_call(session));
+        if let Some(needed) = needed {
+            let number = session_call.as_ref().map(|session| session.number);
+            needed.check(number).map_err(CallError::Ref)?;
+        }
         let call = Call {
             id,
             command: Arc::clone(&self.command),
@@ -344,6 +360,7 @@ impl Request {
             session_call,
             traceparent: self.traceparent.clone(),
             stream,
+            keep: self.keep,
             depth: self.scope.depth,
             exchange: self.exchange(budget),
         };
@@ -373,10 +390,18 @@ impl Request {
         }))
     }
 
-    fn refused(&self, call: CallId, why: Refusal, budget: Budget) -> CallError {
-        let mut error = self
-            .shared
-            .refused(why, self.session.as_ref().map(|(session, _)| session));
+    fn refused(
+        &self,
+        call: CallId,
+        why: Refusal,
+        budget: Budget,
+        needed: Option<&Needed>,
+    ) -> CallError {
+        let session = self.session.as_ref().map(|(session, _)| session);
+        let mut error = match needed {
+            Some(needed) if why == Refusal::WorkerGone => CallError::Ref(self.shared.left(needed)),
+            _ => self.shared.refused(why, session),
+        };
         if let CallError::TimedOut { after, .. } = &mut error {
             let left = budget.deadline.saturating_duration_since(budget.asked);
             *after = self.queue_timeout.min(left);
@@ -459,41 +484,6 @@ pub(super) fn decode<T: DeserializeOwned>(command: &str, value: Value) -> Result
         command: command.to_owned(),
         source,
     })
-}
-
-/// A place in the queue; leaving early gives it up.
-struct Place<'a> {
-    shared: &'a Arc<Shared>,
-    call: CallId,
-    /// The code of the error the caller gets when this is dropped; `None` once it has its answer.
-    left: Option<&'static str>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(code) = self.left {
-            let call = self.call;
-            let event = EventKind::CallRejected { call, code };
-            self.shared.withdraw(call, Some(event));
-        }
-    }
-}
-
-impl Shared {
-    /// Takes a call that waits out of the queue.
-    pub(super) fn withdraw(self: &Arc<Self>, call: CallId, event: Option<EventKind>) {
-        // Dropped without the lock: dropping a sender wakes whoever waits for it.
-        let mut waiter = None;
-        self.step_with(Input::Withdrawn(call), |state| {
-            waiter = state.waiters.remove(&call);
-            // One that has got its lane meanwhile is known until that is given back.
-            if waiter.is_some() {
-                state.calls.remove(&call);
-            }
-            event
-        });
-        drop(waiter);
-    }
 }
 
 impl std::fmt::Debug for Request {

@@ -18,7 +18,7 @@ use crate::event::{EventKind, LogLine, LogStream};
 use crate::exchange::ToolSpec;
 use crate::ids::{SessionId, WorkerId};
 use crate::sched::{Affinity, Input, Kept};
-use crate::value::Args;
+use crate::value::{Args, ValueError};
 
 /// A session of a pool, made by [`Pool::session`]: its calls meet one worker, and what Python keeps for it.
 ///
@@ -60,6 +60,10 @@ impl Session {
     pub(super) fn new(pool: Pool, id: SessionId) -> Self {
         let affinity = pool.settings().session_affinity;
         Self { pool, id, affinity }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Its name.
@@ -113,7 +117,11 @@ impl Session {
 
     /// As [`Pool::request_values`], in this session.
     pub fn request_values(&self, command: &str, args: Args) -> Request {
-        let request = self.pool.request_values(command, args);
+        self.request_args(command, Ok(args))
+    }
+
+    pub(super) fn request_args(&self, command: &str, args: Result<Args, ValueError>) -> Request {
+        let request = self.pool.request_args(command, args);
         request.session_with(self.id.clone(), self.affinity)
     }
 

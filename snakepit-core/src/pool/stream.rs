@@ -120,7 +120,8 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
             }
         };
         match polled {
-            Poll::Ready(Some(Ok(value))) => {
+            Poll::Ready(Some(Ok(mut value))) => {
+                this.lease.adopt(&mut value);
                 let decoded = decode(&this.control.command, value);
                 Poll::Ready(Some(decoded.map_err(|error| this.give_up(error))))
             }

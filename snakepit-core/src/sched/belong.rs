@@ -128,9 +128,19 @@ impl Scheduler {
         self.sessions.save(session, number, from, version, state)
     }
 
+    /// The number of a session, if there is one of that name.
+    pub(crate) fn session_number(&self, session: &SessionId) -> Option<u64> {
+        self.sessions.number(session)
+    }
+
     /// Whether the worker takes calls.
     pub(crate) fn serves(&self, worker: WorkerId) -> bool {
         self.workers.is_serving(worker)
+    }
+
+    /// Notes that someone has something on this worker that is nowhere else, and uses it.
+    pub(crate) fn insist(&mut self, worker: WorkerId, now: Instant) {
+        self.workers.insist(worker, now);
     }
 
     /// Whether there is such a session.

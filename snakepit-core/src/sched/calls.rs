@@ -34,6 +34,8 @@ impl Scheduler {
                 return;
             }
         };
+        // The pool's own calls are few, and somebody waits for what they free.
+        let is_own = only_on.is_some() && session.is_none();
         let affinity = session.as_ref().map(|(_, affinity)| *affinity);
         let choice = match bound {
             Some(worker) if self.workers.is_open(worker) => Some(worker),
@@ -55,7 +57,7 @@ impl Scheduler {
                 call,
                 why: self.timeout_refusal(),
             });
-        } else if self.queue.len() >= self.settings.queue_size && only_on.is_none() {
+        } else if self.queue.len() >= self.settings.queue_size && !is_own {
             out.push(Action::Reject {
                 call,
                 why: Refusal::QueueFull,
@@ -89,6 +91,10 @@ impl Scheduler {
     ) -> Result<Option<WorkerId>, Refusal> {
         match (only_on, session) {
             (Some(worker), _) if !self.workers.is_serving(worker) => Err(Refusal::WorkerGone),
+            // What it needs there went with its session.
+            (Some(_), Some((session, _))) if self.sessions.number(session).is_none() => {
+                Err(Refusal::WorkerGone)
+            }
             (Some(worker), _) => Ok(Some(worker)),
             (None, Some((session, affinity))) => self.seek(session, *affinity, now, out),
             (None, None) => Ok(None),

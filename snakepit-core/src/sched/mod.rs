@@ -209,7 +209,7 @@ pub(crate) enum Refusal {
     SessionLost(WorkerId),
     /// How many there are.
     TooManySessions(usize),
-    /// The one worker that the pool's own call was for.
+    /// The one worker that a call could run on, or what that kept for its session.
     WorkerGone,
     Draining,
     Closed,

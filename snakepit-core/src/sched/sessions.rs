@@ -173,6 +173,11 @@ impl Sessions {
         self.saved_bytes
     }
 
+    /// The number of the session of this name.
+    pub(super) fn number(&self, session: &SessionId) -> Option<u64> {
+        Some(self.table.get(session)?.number)
+    }
+
     /// What is known under this name.
     pub(super) fn look(&self, session: &SessionId, now: Instant) -> Standing {
         match self.table.get(session) {

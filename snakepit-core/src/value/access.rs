@@ -27,6 +27,7 @@ impl Value {
             Self::Uuid(_) => "a UUID",
             Self::Array(_) => "an array",
             Self::Table(_) => "a table",
+            Self::Ref(_) => "a handle on an object",
             Self::Opaque(_) => "an opaque object",
         }
     }

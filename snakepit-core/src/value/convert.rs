@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::{
-    Array, BigInt, Date, DateTime, Decimal, Duration, Map, Opaque, Table, Time, Uuid, Value,
+    Array, BigInt, Date, DateTime, Decimal, Duration, Map, ObjectRef, Opaque, Table, Time, Uuid,
+    Value,
 };
 
 macro_rules! from_small_integer {
@@ -63,6 +64,7 @@ from_variant! {
     Uuid => Uuid,
     Array => Array,
     Table => Table,
+    ObjectRef => Ref,
     Opaque => Opaque,
 }
 

@@ -110,14 +110,21 @@ impl Serialize for Natural<'_> {
                 fields.end()
             }
             Value::Table(table) => serialize_table(table, serializer),
-            Value::Opaque(opaque) => {
-                let mut fields = serializer.serialize_struct("Opaque", 2)?;
-                fields.serialize_field("type", &opaque.type_name)?;
-                fields.serialize_field("repr", &opaque.repr)?;
-                fields.end()
-            }
+            Value::Ref(object) => serialize_object(object.type_name(), object.repr(), serializer),
+            Value::Opaque(opaque) => serialize_object(&opaque.type_name, &opaque.repr, serializer),
         }
     }
+}
+
+fn serialize_object<S: Serializer>(
+    type_name: &str,
+    repr: &str,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("Object", 2)?;
+    fields.serialize_field("type", type_name)?;
+    fields.serialize_field("repr", repr)?;
+    fields.end()
 }
 
 fn serialize_table<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::Error> {

@@ -67,6 +67,10 @@ impl<'de> Deserializer<'de> for FromValue {
             Value::Uuid(uuid) => visitor.visit_string(uuid.to_string()),
             Value::Array(array) => visit_entries(array_fields(&array), visitor),
             Value::Table(table) => visit_entries(table_fields(*table), visitor),
+            Value::Ref(object) => {
+                let fields = [("type", object.type_name()), ("repr", object.repr())];
+                visit_entries(fields.into_iter().collect(), visitor)
+            }
             Value::Opaque(opaque) => {
                 let fields = [("type", opaque.type_name), ("repr", opaque.repr)];
                 visit_entries(fields.into_iter().collect(), visitor)

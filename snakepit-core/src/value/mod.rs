@@ -16,6 +16,7 @@ mod exchange;
 mod from_value;
 pub mod json;
 mod map;
+mod object_ref;
 mod table;
 mod temporal;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use error::ValueError;
 pub use from_value::from_value;
 pub use json::{JsonError, from_json, to_json};
 pub use map::Map;
+pub use object_ref::ObjectRef;
 pub use table::{Columns, Table};
 pub use temporal::{Date, DateTime, Offset, Time};
 pub use to_value::to_value;
@@ -89,6 +91,8 @@ pub enum Value {
     Array(Box<Array>),
     /// A table, as `pandas`, `polars` and Arrow have them.
     Table(Box<Table>),
+    /// A handle on an object that stayed in its worker. Only calls of the session that made it can be given one.
+    Ref(ObjectRef),
     /// Something that could not be carried. Comes from workers, and cannot be sent to one.
     Opaque(Box<Opaque>),
 }
@@ -121,6 +125,7 @@ impl PartialEq for Value {
             (Self::Uuid(a), Self::Uuid(b)) => a == b,
             (Self::Array(a), Self::Array(b)) => a == b,
             (Self::Table(a), Self::Table(b)) => a == b,
+            (Self::Ref(a), Self::Ref(b)) => a == b,
             (Self::Opaque(a), Self::Opaque(b)) => a == b,
             _ => false,
         }

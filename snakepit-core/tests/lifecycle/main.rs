@@ -11,6 +11,7 @@ mod measuring;
 mod odd;
 mod owner;
 mod policies;
+mod refs;
 mod reports;
 mod retries;
 mod session_tools;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use snakepit_core::value::json::{Malformed, Reader};
 use snakepit_core::value::{
-    Array, BigInt, Columns, Duration, Map, Opaque, Table, Value, ValueError,
+    Array, BigInt, Columns, Duration, Map, ObjectRef, Opaque, Table, Value, ValueError,
 };
 
 use super::table::{self, Parts};
@@ -179,6 +179,11 @@ impl<'a> Decoder<'a> {
                 let columns = pairs(std::mem::take(columns))?;
                 let index = side(index).ok_or_else(|| ValueError::new("no number of labels"))?;
                 Table::Columns(Columns::new(columns, index)?).into()
+            }
+            ("ref", [Value::Int(number), Value::Str(type_name), Value::Str(repr)]) => {
+                let number = u64::try_from(*number)
+                    .map_err(|_| ValueError::new("no object has a number below zero"))?;
+                ObjectRef::new(number, type_name.as_str(), repr.as_str()).into()
             }
             ("opaque", [Value::Str(type_name), Value::Str(repr)]) => {
                 let (type_name, repr) = (std::mem::take(type_name), std::mem::take(repr));

@@ -26,19 +26,27 @@ pub struct CallContext<'a> {
     pub depth: u32,
     /// The keyword argument that its input is for.
     pub input: Option<&'a str>,
+    /// Whether the result stays in the worker.
+    pub keep: bool,
 }
 
 /// Adds the body of a frame that carries one value: table and text to `out`, the buffers that follow to `buffers`.
 ///
-/// The frame has flag `BUFFERS` if there are any. `buffers` must be empty at first. Fails on what cannot be sent; what
-/// was added then means nothing.
+/// The frame has flag `BUFFERS` if there are any. `buffers` must be empty at first. Fails on what cannot be sent, which is
+/// handles on objects as well: those are for arguments of calls only. What was added then means nothing.
 pub fn encode(
     value: &Value,
     out: &mut Vec<u8>,
     buffers: &mut Vec<Bytes>,
 ) -> Result<(), ValueError> {
     let start = out.len();
-    Encoder { out, buffers }.value(value, 0)?;
+    let takes_handles = false;
+    let mut encoder = Encoder {
+        out,
+        buffers,
+        takes_handles,
+    };
+    encoder.value(value, 0)?;
     table::insert(out, start, buffers);
     Ok(())
 }
@@ -52,7 +60,13 @@ pub fn encode_call(
     buffers: &mut Vec<Bytes>,
 ) -> Result<(), ValueError> {
     let start = out.len();
-    Encoder { out, buffers }.call(command, args, context)?;
+    let takes_handles = true;
+    let mut encoder = Encoder {
+        out,
+        buffers,
+        takes_handles,
+    };
+    encoder.call(command, args, context)?;
     table::insert(out, start, buffers);
     Ok(())
 }
@@ -60,6 +74,7 @@ pub fn encode_call(
 struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     buffers: &'a mut Vec<Bytes>,
+    takes_handles: bool,
 }
 
 impl Encoder<'_> {
@@ -73,6 +88,7 @@ impl Encoder<'_> {
             || context.state.is_some()
             || context.traceparent.is_some()
             || context.input.is_some()
+            || context.keep
             || context.depth > 0;
         let has_deadline = has_context || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
@@ -132,6 +148,11 @@ impl Encoder<'_> {
             }
             mark = b',';
         }
+        if context.keep {
+            self.out.push(mark);
+            self.out.extend_from_slice(b"\"keep\":true");
+            mark = b',';
+        }
         if context.depth > 0 {
             self.out.push(mark);
             self.display(format_args!("\"depth\":{}", context.depth));
@@ -173,6 +194,15 @@ impl Encoder<'_> {
             Value::Uuid(uuid) => self.tagged("uuid", uuid),
             Value::Array(array) => self.array(array),
             Value::Table(table) => return self.table(table, depth),
+            Value::Ref(object) if self.takes_handles => {
+                self.display(format_args!(r#"{{"$":["ref",{}]}}"#, object.number()));
+            }
+            Value::Ref(object) => {
+                let name = object.type_name();
+                return Err(ValueError::new(format!(
+                    "a handle on a `{name}` can be sent as an argument only, in a call of its session"
+                )));
+            }
             Value::Opaque(opaque) => {
                 let name = &opaque.type_name;
                 return Err(ValueError::new(format!(

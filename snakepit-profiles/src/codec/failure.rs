@@ -46,6 +46,8 @@ impl Failure {
             "cancelled" => RemoteKind::Cancelled,
             "unserialisable" => RemoteKind::Unserialisable,
             "too_large" => RemoteKind::TooLarge,
+            "expired_ref" => RemoteKind::ExpiredRef,
+            "not_kept" => RemoteKind::NotKept,
             _ => return Err(CodecError::Failure(format!("unknown kind `{}`", self.kind))),
         };
         let mut error = RemoteError::new(kind, String::new());

@@ -162,11 +162,12 @@ fn a_call_leaves_out_what_it_does_not_need() {
         state: None,
         traceparent: Some("t"),
         input: Some("items"),
+        keep: true,
         depth: 2,
     };
     assert_eq!(
         call(&Args::none(), &context),
-        r#"["f",[],{},5,{"session":"s\"","traceparent":"t","input":"items","depth":2}]"#
+        r#"["f",[],{},5,{"session":"s\"","traceparent":"t","input":"items","keep":true,"depth":2}]"#
     );
     let session = CallContext {
         session: Some("s"),
@@ -335,6 +336,26 @@ fn placeholders_are_received_but_not_sent() {
         error.to_string(),
         "`x[0]`: a placeholder for `a.B` cannot be sent back"
     );
+}
+
+#[test]
+fn handles_are_received_anywhere_and_sent_as_arguments_only() {
+    let value = read(r#"[{"$":["ref",7,"a.B","<B>"]}]"#).unwrap();
+    let Some([Value::Ref(object)]) = value.as_list() else {
+        panic!("{value:?}");
+    };
+    let described = (object.number(), object.type_name(), object.repr());
+    assert_eq!(described, (7, "a.B", "<B>"));
+    let args = Args::positional([value.clone()]);
+    assert_eq!(
+        call(&args, &CallContext::default()),
+        r#"["f",[[{"$":["ref",7]}]]]"#
+    );
+    let error = encode(&value, &mut Vec::new(), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("as an argument only"), "{error}");
+    for wrong in [r#"{"$":["ref",-1,"a","b"]}"#, r#"{"$":["ref",7]}"#] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
 }
 
 /// Values of every kind that can be sent, some of them deep.

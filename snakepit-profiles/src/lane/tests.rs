@@ -319,7 +319,8 @@ fn state(id: u64, version: u64, left: &[u8]) -> Vec<u8> {
 async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
     let (lane, mut peer) = lane();
     let kept = Arc::new(Mutex::new(Vec::new()));
-    for abandoned in [false, true] {
+    let cannot = 7 | 1 << 63;
+    for (abandoned, version) in [(false, 7), (true, 7), (false, cannot)] {
         let into = Arc::clone(&kept);
         let session = SessionCall::new(1).kept_by(move |version, left| {
             into.lock().push((version, left));
@@ -329,7 +330,7 @@ async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
         held.keep_for(Some(session));
         held.begin(1, false).await.unwrap();
         // In one piece: the answer is here already when the state was read.
-        let answer = [state(1, 7, b"left"), frame(Kind::Result, 1, b"null")].concat();
+        let answer = [state(1, version, b"left"), frame(Kind::Result, 1, b"null")].concat();
         peer.write_all(&answer).unwrap();
         if abandoned {
             held.quiesce().await.unwrap();
@@ -338,7 +339,8 @@ async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
         }
         assert!(held.is_free());
     }
-    assert_eq!(*kept.lock(), vec![(7, Bytes::from_static(b"left")); 2]);
+    let left = Some(Bytes::from_static(b"left"));
+    assert_eq!(*kept.lock(), [(7, left.clone()), (7, left), (7, None)]);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod ladder;
 mod launches;
 mod libraries;
 mod modules;
+mod refs;
 mod sessions;
 mod specs;
 mod streams;

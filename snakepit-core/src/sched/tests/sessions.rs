@@ -343,6 +343,61 @@ fn a_call_for_one_worker_waits_for_it_past_the_limit_of_the_queue_and_ends_with_
     assert_eq!(refused(&ask(&mut bench, 102)), [Refusal::WorkerGone]);
 }
 
+/// A call that needs what this worker keeps for the session.
+fn need(bench: &mut Bench, number: u64, name: &str, worker: WorkerId) -> (CallId, Vec<Action>) {
+    let call = CallId::new(number);
+    let actions = bench.on(Input::Arrived(Arrival {
+        call,
+        priority: Priority::Normal,
+        session: Some((name.into(), STRICT)),
+        only_on: Some(worker),
+        give_up_at: bench.now + Duration::from_secs(1),
+        deadline: bench.now + Duration::from_secs(1),
+    }));
+    (call, actions)
+}
+
+#[test]
+fn a_call_that_needs_what_a_worker_keeps_runs_there_while_there_is_its_session() {
+    let mut bench = Bench::ready(2, 1);
+    let (first, _) = visit(&mut bench, "s", Affinity::Hint);
+    let (second, _) = visit(&mut bench, "s", Affinity::Hint);
+    let (home, other) = (
+        bench.worker_of(first).unwrap(),
+        bench.worker_of(second).unwrap(),
+    );
+    assert_ne!(home, other);
+    bench.on(Input::Finished(first));
+    bench.on(Input::Finished(second));
+    for (number, worker) in [(100, other), (101, home), (102, other)] {
+        let (call, _) = need(&mut bench, number, "s", worker);
+        assert_eq!(bench.worker_of(call), Some(worker));
+        bench.on(Input::Finished(call));
+    }
+    bench.on(Input::CloseSession("s".into()));
+    let (_, actions) = need(&mut bench, 103, "s", home);
+    assert_eq!(refused(&actions), [Refusal::WorkerGone]);
+    assert!(
+        !bench.sched.has_session(&"s".into(), bench.now),
+        "none was opened"
+    );
+}
+
+#[test]
+fn what_a_session_keeps_is_waited_for_in_the_queue_as_everything_else() {
+    let mut bench = Bench::with(PoolSettings {
+        size: 1,
+        queue_size: 1,
+        ..PoolSettings::default()
+    });
+    bench.finish_launches(1);
+    let (running, _) = visit(&mut bench, "s", STRICT);
+    let worker = bench.worker_of(running).unwrap();
+    assert_eq!(need(&mut bench, 100, "s", worker).1, []);
+    let (_, actions) = need(&mut bench, 101, "s", worker);
+    assert_eq!(refused(&actions), [Refusal::QueueFull]);
+}
+
 /// Something that happens to the table.
 #[derive(Clone, Debug)]
 enum Op {

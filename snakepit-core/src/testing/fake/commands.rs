@@ -1,12 +1,16 @@
 //! The commands of a fake worker. Knows neither lanes nor death.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::command::Command;
 use crate::error::{CallError, RemoteError, RemoteKind};
 use crate::exchange::Ask;
-use crate::value::{Args, Value, to_json};
+use crate::session::{REF_GET, REFS_RELEASED};
+use crate::value::{Args, ObjectRef, Value, to_json};
 use crate::worker::Call;
 
 /// What a command does, as far as it can be known beforehand.
@@ -23,6 +27,37 @@ pub(super) enum Outcome {
     Total,
     /// It ends the worker.
     Die,
+}
+
+/// What a worker has.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// How often `count` was called.
+    counted: AtomicU64,
+    /// Objects that handles are on.
+    kept: Mutex<BTreeMap<u64, Value>>,
+    last: AtomicU64,
+}
+
+impl Store {
+    pub(super) fn kept(&self) -> usize {
+        self.kept.lock().len()
+    }
+
+    fn keep(&self, value: Value) -> ObjectRef {
+        let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        let object = ObjectRef::new(number, value.kind(), to_json(&value));
+        self.kept.lock().insert(number, value);
+        object
+    }
+
+    fn release(&self, numbers: &Value) {
+        let numbers = numbers.as_list().unwrap_or_default();
+        let mut kept = self.kept.lock();
+        for number in numbers.iter().filter_map(Value::as_u64) {
+            kept.remove(&number);
+        }
+    }
 }
 
 /// What a command produces, as it is asked for.
@@ -53,13 +88,20 @@ pub(super) fn offered() -> Vec<Command> {
     COMMANDS.iter().map(command).collect()
 }
 
-/// Begins a call. `counted` is the worker's, and changed by `count` alone.
-pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, CallError> {
+/// Begins a call.
+pub(super) fn begin(call: &Call, store: &Store) -> Result<Outcome, CallError> {
+    Ok(match outcome(call, store)? {
+        Outcome::One(value) if call.keep => Outcome::One(store.keep(value).into()),
+        other => other,
+    })
+}
+
+fn outcome(call: &Call, store: &Store) -> Result<Outcome, CallError> {
     let one = |value| Ok(Outcome::One(value));
     match &*call.command {
         "echo" => one(argument(&call.args, "value")?),
         "fail" => Err(raised(argument(&call.args, "message")?)),
-        "count" => one((counted.fetch_add(1, Ordering::SeqCst) + 1).into()),
+        "count" => one((store.counted.fetch_add(1, Ordering::SeqCst) + 1).into()),
         "session" => one(call
             .session
             .as_ref()
@@ -80,6 +122,19 @@ pub(super) fn begin(call: &Call, counted: &AtomicU64) -> Result<Outcome, CallErr
             }
             _ => Err(unfit("expected `tool` and `value`")),
         },
+        REF_GET => match argument(&call.args, "object")? {
+            Value::Ref(object) => store
+                .kept
+                .lock()
+                .get(&object.number())
+                .map(|value| Outcome::One(value.clone()))
+                .ok_or_else(|| error(RemoteKind::ExpiredRef, "it is not kept")),
+            _ => Err(unfit("expected a handle")),
+        },
+        REFS_RELEASED => {
+            store.release(&argument(&call.args, "numbers")?);
+            one(Value::Null)
+        }
         "total" => Ok(Outcome::Total),
         "die" => Ok(Outcome::Die),
         "hang" => Ok(Outcome::Wait(Duration::MAX)),

@@ -11,7 +11,7 @@ use futures_util::stream::{StreamExt as _, unfold};
 use tokio::sync::watch;
 
 use super::Life;
-use super::commands::{Outcome, Steps, begin, error, raised};
+use super::commands::{Outcome, Steps, Store, begin, error, raised};
 use crate::error::{CallError, ExitReport, ExitStatus, RemoteKind, ToolError};
 use crate::exchange::{Ask, Exchange};
 use crate::ids::{CallId, LaneId};
@@ -31,8 +31,7 @@ pub struct FakeWorker {
     label: String,
     context: LaunchContext,
     state: Arc<watch::Sender<State>>,
-    /// How often `count` was called.
-    counted: AtomicU64,
+    store: Store,
     trims: AtomicU64,
     /// Does not answer pings.
     mute: watch::Sender<bool>,
@@ -63,7 +62,7 @@ impl FakeWorker {
             label: context.label(),
             context,
             state: Arc::new(watch::channel(state).0),
-            counted: AtomicU64::new(0),
+            store: Store::default(),
             trims: AtomicU64::new(0),
             mute: watch::channel(false).0,
         }
@@ -92,6 +91,11 @@ impl FakeWorker {
     /// How often it was asked to give memory back.
     pub fn trims(&self) -> u64 {
         self.trims.load(Ordering::SeqCst)
+    }
+
+    /// How many objects it keeps that handles are on.
+    pub fn kept(&self) -> usize {
+        self.store.kept()
     }
 
     /// Answers no pings, or answers them again, those that wait included.
@@ -183,7 +187,7 @@ impl Worker for FakeWorker {
             Err(error(RemoteKind::Expired, "the deadline passed"))
         } else {
             self.executed();
-            begin(&call, &self.counted)
+            begin(&call, &self.store)
         };
         let mut steps: Steps = match outcome {
             Err(error) => {

@@ -22,7 +22,7 @@ use crate::value::{Array, Map, Table, Value};
 /// | array | `{"dtype": "<f8", "shape": [2], "data": "Base64"}` |
 /// | table in Arrow's form | `{"format": "arrow", "data": "Base64"}` |
 /// | table in columns | object of columns by name |
-/// | opaque object | `{"type": "package.Type", "repr": "..."}` |
+/// | opaque object, handle on an object | `{"type": "package.Type", "repr": "..."}` |
 pub fn to_json(value: &Value) -> String {
     let mut out = Vec::new();
     write_json(value, &mut out);
@@ -54,14 +54,17 @@ pub fn write_json(value: &Value, out: &mut Vec<u8>) {
         Value::Uuid(uuid) => write_quoted(uuid, out),
         Value::Array(array) => write_array(array, out),
         Value::Table(table) => write_table(table, out),
-        Value::Opaque(opaque) => {
-            out.extend(b"{\"type\":");
-            write_string(&opaque.type_name, out);
-            out.extend(b",\"repr\":");
-            write_string(&opaque.repr, out);
-            out.push(b'}');
-        }
+        Value::Ref(object) => write_object(object.type_name(), object.repr(), out),
+        Value::Opaque(opaque) => write_object(&opaque.type_name, &opaque.repr, out),
     }
+}
+
+fn write_object(type_name: &str, repr: &str, out: &mut Vec<u8>) {
+    out.extend(b"{\"type\":");
+    write_string(type_name, out);
+    out.extend(b",\"repr\":");
+    write_string(repr, out);
+    out.push(b'}');
 }
 
 /// Adds a JSON string.
