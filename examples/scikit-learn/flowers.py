@@ -7,6 +7,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
 from snakepit_bridge import ThreadSafeAdapter, shared, tool
 
 IRIS = load_iris()

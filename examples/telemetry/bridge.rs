@@ -1,34 +1,39 @@
 //! What a pool's Python code tells, as spans and events of the `tracing` crate. Knows nothing of who listens there.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use snakepit_core::event::LogLine;
 use snakepit_core::value::{Value, to_json};
-use snakepit_core::{CallId, Event, EventKind, EventSink, Telemetry};
+use snakepit_core::{CallId, Event, EventKind, EventSink, Telemetry, WorkerId};
 use tracing::Span;
 
 /// An event sink that passes on to `tracing`.
 #[derive(Default)]
 pub(crate) struct Bridge {
     /// The spans each call is in, outermost first.
-    open: Mutex<HashMap<Option<CallId>, Vec<Span>>>,
+    open: Mutex<HashMap<(WorkerId, Option<CallId>), Vec<Span>>>,
 }
 
 impl EventSink for Bridge {
     fn record(&self, event: &Event) {
         match &event.kind {
-            EventKind::Telemetry { telemetry, .. } => self.pass_on(telemetry),
+            EventKind::Telemetry { worker, telemetry } => self.pass_on(*worker, telemetry),
             EventKind::Log { line, .. } => log(line),
+            // What it was inside of ends nowhere else.
+            EventKind::WorkerExited { worker, .. } => {
+                self.open.lock().retain(|(of, _), _| of != worker);
+            }
             _ => {}
         }
     }
 }
 
 impl Bridge {
-    fn pass_on(&self, telemetry: &Telemetry) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let spans = open.entry(telemetry.call).or_default();
+    fn pass_on(&self, worker: WorkerId, telemetry: &Telemetry) {
+        let mut open = self.open.lock();
+        let call = (worker, telemetry.call);
+        let spans = open.entry(call).or_default();
         let metadata = to_json(&Value::Map(telemetry.metadata.clone()));
         let name = &*telemetry.name;
         let (begins, ends) = match telemetry.span {
@@ -58,7 +63,7 @@ impl Bridge {
             tracing::debug!(seconds, "done");
         }
         if spans.is_empty() {
-            open.remove(&telemetry.call);
+            open.remove(&call);
         }
     }
 }

@@ -24,10 +24,9 @@ pub(crate) fn run(
         for shown in commands(&folder)? {
             let name = format!("{} ({})", shown.title(&folder), interpreter.tag());
             let python = match when(&shown.before) {
-                When::Always => &interpreter.path,
                 When::Gil if interpreter.free_threaded => continue,
                 When::FreeThreaded if !interpreter.free_threaded => continue,
-                When::Gil | When::FreeThreaded => &interpreter.path,
+                When::Always | When::Gil | When::FreeThreaded => &interpreter.path,
                 When::There(module) => {
                     let Some(python) = environment.filter(|python| imports(python, module)) else {
                         let remedy = format!("there is no {module} for this interpreter");
