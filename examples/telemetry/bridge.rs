@@ -8,11 +8,14 @@ use snakepit_core::value::{Value, to_json};
 use snakepit_core::{CallId, Event, EventKind, EventSink, Telemetry, WorkerId};
 use tracing::Span;
 
+/// Who tells: a call, or code of a worker outside of calls.
+type Teller = (WorkerId, Option<CallId>);
+
 /// An event sink that passes on to `tracing`.
 #[derive(Default)]
 pub(crate) struct Bridge {
-    /// The spans each call is in, outermost first.
-    open: Mutex<HashMap<(WorkerId, Option<CallId>), Vec<Span>>>,
+    /// The spans each is in, outermost first.
+    open: Mutex<HashMap<Teller, Vec<Span>>>,
 }
 
 impl EventSink for Bridge {
@@ -32,8 +35,8 @@ impl EventSink for Bridge {
 impl Bridge {
     fn pass_on(&self, worker: WorkerId, telemetry: &Telemetry) {
         let mut open = self.open.lock();
-        let call = (worker, telemetry.call);
-        let spans = open.entry(call).or_default();
+        let teller = (worker, telemetry.call);
+        let spans = open.entry(teller).or_default();
         let metadata = to_json(&Value::Map(telemetry.metadata.clone()));
         let name = &*telemetry.name;
         let (begins, ends) = match telemetry.span {
@@ -63,7 +66,7 @@ impl Bridge {
             tracing::debug!(seconds, "done");
         }
         if spans.is_empty() {
-            open.remove(&call);
+            open.remove(&teller);
         }
     }
 }
