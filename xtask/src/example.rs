@@ -1,140 +1,136 @@
-//! Runs the examples as their readers would.
+//! Runs the examples as their readers would: the commands in the `README.md` of each folder, which have to print what is
+//! shown there, and nothing else.
+//!
+//! The line before a block may narrow it: `<!-- with a GIL -->` and `<!-- free-threaded -->` to such interpreters,
+//! `<!-- needs MODULE -->` to those the module is there for. Commands run in the root of the repository.
 
-use anyhow::ensure;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 
 use crate::interpreter::Interpreter;
-use crate::project::cargo;
+use crate::project::{output, root};
+use crate::readme::{self, Shown};
 use crate::step::Steps;
 
-struct Example {
-    folder: &'static str,
-    /// The package whose program runs it.
-    package: &'static str,
-    args: &'static [&'static str],
-    /// All it prints.
-    prints: &'static str,
-    /// Whether it takes `--python`: a configuration names its own, a profile of a third party may know none.
-    python: bool,
+/// One step for each command. `environment` is an interpreter of the same kind that has libraries.
+pub(crate) fn run(
+    steps: &mut Steps,
+    interpreter: &Interpreter,
+    environment: Option<&Path>,
+) -> Result<()> {
+    for folder in folders()? {
+        for shown in commands(&folder)? {
+            let name = format!("{} ({})", shown.title(&folder), interpreter.tag());
+            let python = match when(&shown.before) {
+                When::Gil if interpreter.free_threaded => continue,
+                When::FreeThreaded if !interpreter.free_threaded => continue,
+                When::Always | When::Gil | When::FreeThreaded => &interpreter.path,
+                When::There(module) => {
+                    let Some(python) = environment.filter(|python| imports(python, module)) else {
+                        let remedy = format!("there is no {module} for this interpreter");
+                        steps.skip(&name, &remedy);
+                        continue;
+                    };
+                    python
+                }
+            };
+            let mut shell = Command::new("bash");
+            let script = format!("set -euo pipefail; {}", shown.command);
+            shell.args(["-c", &script]).current_dir(root());
+            shell.env("SNAKEPIT_PYTHON", python);
+            steps.output(&name, &mut shell, |printed| {
+                let expected = shown.output.join("\n");
+                ensure!(
+                    printed.trim_end() == expected,
+                    "it printed\n{printed}instead of\n{expected}"
+                );
+                Ok(())
+            });
+        }
+    }
+    Ok(())
 }
 
-const EXAMPLES: &[Example] = &[
-    Example {
-        folder: "hello",
-        package: "snakepit-cli",
-        args: &[
-            "call",
-            "--adapter",
-            "examples/hello/hello.py",
-            "greet",
-            "name=Ada",
-        ],
-        prints: "\"Hello, Ada!\"",
-        python: true,
-    },
-    Example {
-        folder: "hybrid",
-        package: "snakepit-cli",
-        args: &[
-            "call",
-            "--config=examples/hybrid/snakepit.yaml",
-            "--pool=crunch",
-            "primes",
-            "[10000]",
-        ],
-        prints: "1229",
-        python: false,
-    },
-    Example {
-        folder: "hybrid",
-        package: "snakepit-cli",
-        args: &[
-            "call",
-            "--config=examples/hybrid/snakepit.yaml",
-            "--pool=fetch",
-            "title",
-            "name=Ada",
-        ],
-        prints: "\"Ada, Countess of Lovelace\"",
-        python: false,
-    },
-    Example {
-        folder: "hybrid",
-        package: "snakepit-cli",
-        args: &[
-            "call",
-            "--config=examples/hybrid/snakepit.yaml",
-            "--pool=either",
-            "title",
-            "name=Ada",
-        ],
-        prints: "\"Ada, Countess of Lovelace\"",
-        python: false,
-    },
-    Example {
-        folder: "notes",
-        package: "snakepit-example-notes",
-        args: &[],
-        prints: "Ada has 2 notes.
-Her worker was replaced; she has 3 notes.
-the art of flight a letter numbers
-THE ART OF FLIGHT, A LETTER, NUMBERS
-refused: `text` has to be a str, not an int (5)
-Letters told of: [17.0, 8.0, 7.0]",
-        python: false,
-    },
-    Example {
-        folder: "custom-profile",
-        package: "snakepit-profile-lines",
-        args: &[
-            "call",
-            "--profile=lines",
-            "--adapter=examples/custom-profile/workers/demo.py",
-            "echo",
-            "\"hi\"",
-        ],
-        prints: "\"hi\"",
-        python: false,
-    },
-];
+/// For which interpreters a block is.
+#[derive(Debug, PartialEq, Eq)]
+enum When<'a> {
+    Always,
+    Gil,
+    FreeThreaded,
+    /// Those this module is there for.
+    There(&'a str),
+}
 
-/// One step for each example; those of a profile of its own have tests besides, run with all others.
-pub(crate) fn run(steps: &mut Steps, interpreter: &Interpreter) {
-    for example in EXAMPLES {
-        let mut command = cargo();
-        command.args(["run", "--quiet", "--package", example.package, "--"]);
-        command.args(example.args);
-        if example.python {
-            command.arg("--python").arg(&interpreter.path);
-        } else {
-            command.env("SNAKEPIT_PYTHON", &interpreter.path);
-        }
-        let name = format!("examples/{} ({})", example.folder, interpreter.tag());
-        steps.output(&name, &mut command, |printed| {
-            ensure!(
-                printed.trim_end() == example.prints,
-                "it printed\n{printed}instead of\n{}",
-                example.prints
-            );
-            Ok(())
-        });
+/// What the line before a block says.
+fn when(before: &str) -> When<'_> {
+    let note = before.strip_prefix("<!-- ");
+    match note.and_then(|note| note.strip_suffix(" -->")) {
+        Some("with a GIL") => When::Gil,
+        Some("free-threaded") => When::FreeThreaded,
+        Some(note) => match note.strip_prefix("needs ") {
+            Some(module) => When::There(module),
+            None => When::Always,
+        },
+        None => When::Always,
     }
+}
+
+fn imports(python: &Path, module: &str) -> bool {
+    let question =
+        "import sys, importlib.util; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
+    output(Command::new(python).args(["-c", question, module])).is_ok()
+}
+
+/// The folders of the examples, by name.
+fn folders() -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(root().join("examples"))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// What the text of an example shows.
+fn commands(folder: &Path) -> Result<Vec<Shown>> {
+    let file = folder.join("README.md");
+    let text = std::fs::read_to_string(&file);
+    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+    let commands = readme::extract(&text);
+    ensure!(!commands.is_empty(), "{} shows no command", file.display());
+    let alone = commands.iter().find(|shown| shown.output.is_empty());
+    if let Some(shown) = alone {
+        anyhow::bail!(
+            "{} does not say what `{}` prints",
+            file.display(),
+            shown.command
+        );
+    }
+    Ok(commands)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::root;
 
     #[test]
-    fn every_example_is_run() {
-        for entry in std::fs::read_dir(root().join("examples")).expect("there are examples") {
-            let folder = entry.expect("a folder").file_name();
-            let known = EXAMPLES.iter().any(|example| folder == example.folder);
-            assert!(
-                known,
-                "examples/{} is run by nobody: name it here",
-                folder.display()
-            );
+    fn every_example_says_what_it_prints() {
+        for folder in folders().expect("there are examples") {
+            commands(&folder).expect("it is said");
         }
+    }
+
+    #[test]
+    fn a_block_may_be_for_some_interpreters_only() {
+        assert_eq!(when("<!-- with a GIL -->"), When::Gil);
+        assert_eq!(when("<!-- free-threaded -->"), When::FreeThreaded);
+        assert_eq!(when("<!-- needs pandas -->"), When::There("pandas"));
+        assert_eq!(when(""), When::Always);
+        assert_eq!(when("It prints:"), When::Always);
     }
 }

@@ -4,6 +4,7 @@
 //! what it prints; `...` in them stands for anything. An `sh` block is run as one script. Everything runs in the root of
 //! the repository. A block is left alone when the line before its fence begins with `<!-- not tested`.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -19,11 +20,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result<()> {
     let examples = extract(&text);
     ensure!(!examples.is_empty(), "README.md shows no command");
     for example in examples {
-        let name = format!(
-            "README.md:{}: {}",
-            example.line,
-            example.command.lines().next().unwrap_or_default()
-        );
+        let name = example.title(&root());
         steps.check(&name, &example.command, |steps| example.run(steps));
     }
     Ok(())
@@ -31,13 +28,23 @@ pub(crate) fn run(steps: &mut Steps) -> Result<()> {
 
 /// A command, and the lines shown below it.
 #[derive(Debug, PartialEq, Eq)]
-struct Example {
+pub(crate) struct Shown {
     line: usize,
-    command: String,
-    output: Vec<String>,
+    /// The line before its block.
+    pub(crate) before: String,
+    pub(crate) command: String,
+    pub(crate) output: Vec<String>,
 }
 
-impl Example {
+impl Shown {
+    /// What to call it, shown in the `README.md` of this folder.
+    pub(crate) fn title(&self, folder: &Path) -> String {
+        let file = folder.join("README.md");
+        let file = file.strip_prefix(root()).unwrap_or(&file);
+        let command = self.command.lines().next().unwrap_or_default();
+        format!("{}:{}: {command}", file.display(), self.line)
+    }
+
     fn run(&self, steps: &Steps) -> Result<()> {
         let mut shell = Command::new("bash");
         // Both streams in the order a terminal shows them.
@@ -59,7 +66,7 @@ impl Example {
 }
 
 /// The commands of every block, but for those that would run this very test.
-fn extract(text: &str) -> Vec<Example> {
+pub(crate) fn extract(text: &str) -> Vec<Shown> {
     let mut examples = Vec::new();
     let mut lines = text
         .lines()
@@ -74,8 +81,8 @@ fn extract(text: &str) -> Vec<Example> {
                 .collect();
             match language {
                 _ if before.starts_with(NOT_TESTED) => {}
-                "console" => examples.extend(console(&block)),
-                "sh" => examples.push(script(number, &block)),
+                "console" => examples.extend(console(before, &block)),
+                "sh" => examples.push(script(number, before, &block)),
                 _ => {}
             }
         }
@@ -89,12 +96,13 @@ fn extract(text: &str) -> Vec<Example> {
     examples
 }
 
-fn console(block: &[(usize, &str)]) -> Vec<Example> {
-    let mut examples: Vec<Example> = Vec::new();
+fn console(before: &str, block: &[(usize, &str)]) -> Vec<Shown> {
+    let mut examples: Vec<Shown> = Vec::new();
     for (line, text) in block {
         if let Some(command) = text.strip_prefix("$ ") {
-            examples.push(Example {
+            examples.push(Shown {
                 line: *line,
+                before: before.to_owned(),
                 command: command.to_owned(),
                 output: Vec::new(),
             });
@@ -110,10 +118,11 @@ fn console(block: &[(usize, &str)]) -> Vec<Example> {
     examples
 }
 
-fn script(line: usize, block: &[(usize, &str)]) -> Example {
+fn script(line: usize, before: &str, block: &[(usize, &str)]) -> Shown {
     let lines: Vec<_> = block.iter().map(|(_, text)| *text).collect();
-    Example {
+    Shown {
         line,
+        before: before.to_owned(),
         command: lines.join("\n"),
         output: Vec::new(),
     }
@@ -139,13 +148,14 @@ mod tests {
 
     #[test]
     fn commands_and_what_they_print_are_found() {
-        let text = "```console\n$ echo a \\\n  b\na b\n\n$ true\n```\n```sh\ncd x\nls\n```\n```rust\nx\n```\n";
+        let text = "Look:\n```console\n$ echo a \\\n  b\na b\n\n$ true\n```\n```sh\ncd x\nls\n```\n```rust\nx\n```\n";
         let examples = extract(text);
         assert_eq!(examples[0].command, "echo a \\\n  b");
         assert_eq!(examples[0].output, ["a b"]);
+        assert_eq!(examples[0].before, "Look:");
         assert_eq!(
             (examples[1].line, examples[1].command.as_str()),
-            (6, "true")
+            (7, "true")
         );
         assert_eq!(examples[2].command, "cd x\nls");
         assert_eq!(examples.len(), 3);

@@ -60,10 +60,10 @@ pub(crate) fn all(steps: &mut Steps, options: &Options) -> Result<()> {
             python.as_ref().map(|python| python.display().to_string()),
         );
         rust(steps, &interpreter.tag());
-        if let Some(python) = python {
-            pytest(steps, &python, &interpreter.tag());
+        if let Some(python) = &python {
+            pytest(steps, python, &interpreter.tag());
         }
-        example::run(steps, interpreter);
+        example::run(steps, interpreter, python.as_deref())?;
     }
     steps.set(
         "SNAKEPIT_TEST_PYTHON",

@@ -18,7 +18,7 @@ struct Translate {
 #[tokio::main]
 async fn main() -> Result<()> {
     let (letters, gone) = (watch::Sender::new(Vec::new()), watch::Sender::new(None));
-    let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("notes.py");
+    let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("notes/notes.py");
     let profile = ProcessProfile::builder(adapter.display().to_string()).build();
     let pool = Pool::builder("notes", Arc::new(profile))
         .size(1)
