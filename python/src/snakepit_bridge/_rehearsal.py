@@ -58,7 +58,7 @@ _PATIENCE = 10.0
 class Refused(Exception):
     """What a host would be answered in place of a result, where user code raised nothing.
 
-    `kind` is `bad_arguments`, `unknown_command`, `unserialisable` or `too_large`; `hint` says what to do.
+    `kind` is `bad_arguments`, `unknown_command`, `unserialisable`, `too_large` or `not_kept`; `hint` says what to do.
     """
 
     def __init__(self, kind: str, message: str, hint: str | None) -> None:
