@@ -1,12 +1,13 @@
 //! Host tools through whole pools, on real interpreters.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use snakepit_core::error::{Rejection, ToolError};
 use snakepit_core::value::Map;
 use snakepit_core::{Args, CallError, MAX_DEPTH, Pool, PoolBuilder, Retry, ToolSpec, Value};
@@ -155,6 +156,43 @@ async fn errors_of_tools_arrive_typed_and_the_call_goes_on() {
             .contains("did not answer within")
     );
     pool.call::<Vec<Value>>("tools", ()).await.unwrap();
+    finish(pit, pool).await;
+}
+
+/// Arguments, a result and an error, none of which works.
+struct Broken;
+
+impl<'de> Deserialize<'de> for Broken {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("while it is read")
+    }
+}
+
+impl Serialize for Broken {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("while it is written")
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("while it is described")
+    }
+}
+
+#[tokio::test]
+async fn what_panics_in_the_types_of_a_tool_is_told_to_python_and_the_call_goes_on() {
+    let pit = Pit::new();
+    let pool = start(&pit).await;
+    pool.tool("read", |_: Broken| async { Ok::<_, ToolError>(()) });
+    pool.tool("written", |()| async { Ok::<_, ToolError>(Broken) });
+    pool.tool("described", |()| async { Err::<(), _>(Broken) });
+    for tool in ["read", "written", "described"] {
+        let caught: Caught = pool.call("caught", (tool,)).await.unwrap();
+        assert_eq!(caught.code, "tool.panicked");
+        let message = format!("tool `{tool}` panicked: while it is {tool}");
+        assert_eq!(caught.message, message);
+    }
     finish(pit, pool).await;
 }
 
