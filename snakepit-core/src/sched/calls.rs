@@ -55,7 +55,7 @@ impl Scheduler {
                 call,
                 why: self.timeout_refusal(),
             });
-        } else if self.queue.len() >= self.settings.queue_size && only_on.is_none() {
+        } else if self.queue.callers() >= self.settings.queue_size && only_on.is_none() {
             out.push(Action::Reject {
                 call,
                 why: Refusal::QueueFull,
