@@ -17,6 +17,9 @@ use crate::worker::Call;
 /// Sessions that one call tells of. Each may run code of the adapter.
 const AT_ONCE: usize = 64;
 
+/// How long a call may take at least that tells of them: a pool whose calls have no time would ask again for ever.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What each worker has yet to be told; one that has an entry has a task that sees to it.
 #[derive(Debug, Default)]
 pub(super) struct Farewells(NumberMap<WorkerId, Vec<Value>>);
@@ -87,7 +90,8 @@ fn next(shared: &Weak<Shared>, worker: WorkerId) -> Option<(Arc<Args>, Duration)
         positional: vec![Value::List(ended)],
         ..Args::none()
     };
-    Some((Arc::new(args), shared.settings.request_timeout))
+    let patience = shared.settings.request_timeout.max(LEAST_PATIENCE);
+    Some((Arc::new(args), patience))
 }
 
 type Asked = Result<Answer, oneshot::Receiver<Answer>>;

@@ -4,6 +4,7 @@ mod cancelling;
 mod defaults;
 mod draining;
 mod events;
+mod farewells;
 mod faults;
 mod health;
 mod interleavings;
