@@ -21,7 +21,7 @@ use super::lease::Lease;
 use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
-use super::tools::Tools;
+use super::tools::{Toolbox, Tools};
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
@@ -145,7 +145,7 @@ impl Shared {
             settings,
             profile,
             policies,
-            tools: Tools::default(),
+            tools: Tools::new(Toolbox::default()),
             runtime,
             defaults: Defaults::new(),
             state: Mutex::new(state),
@@ -218,6 +218,7 @@ impl Shared {
         decide: impl FnOnce(&mut State) -> (Option<Input>, Option<EventKind>),
     ) {
         let mut effects = Vec::new();
+        let closes;
         let population = {
             let mut state = self.state.lock();
             let (input, event) = decide(&mut state);
@@ -225,6 +226,7 @@ impl Shared {
                 self.note(&mut state, &mut effects, || kind);
             }
             let population = !matches!(input, Some(Input::Abandoned(_)));
+            closes = matches!(input, Some(Input::Close));
             match input {
                 Some(input) => self.turn(&mut state, input, &mut effects),
                 None => self.observe(&mut state, &mut effects),
@@ -232,6 +234,9 @@ impl Shared {
             population
         };
         self.perform(effects);
+        if closes {
+            self.tools.close();
+        }
         if population && self.changed.receiver_count() > 0 {
             self.changed.send_replace(());
         }

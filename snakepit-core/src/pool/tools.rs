@@ -126,30 +126,40 @@ impl Toolbox {
 }
 
 /// The tools of a pool, which may change at any time.
-#[derive(Default)]
 pub(super) struct Tools {
     /// Whether there ever was one: calls of pools without tools look no further.
     any: AtomicBool,
-    toolbox: RwLock<Arc<Toolbox>>,
+    /// `None` once the pool is closed.
+    toolbox: RwLock<Option<Arc<Toolbox>>>,
 }
 
 impl Tools {
     pub(super) fn new(toolbox: Toolbox) -> Self {
         Self {
             any: AtomicBool::new(!toolbox.is_empty()),
-            toolbox: RwLock::new(Arc::new(toolbox)),
+            toolbox: RwLock::new(Some(Arc::new(toolbox))),
         }
     }
 
+    /// Adds one, unless the pool is closed: nobody will ask for it.
     pub(super) fn add(&self, tool: Tool) {
-        Arc::make_mut(&mut self.toolbox.write()).add(tool);
-        self.any.store(true, Ordering::Release);
+        if let Some(toolbox) = &mut *self.toolbox.write() {
+            Arc::make_mut(toolbox).add(tool);
+            self.any.store(true, Ordering::Release);
+        }
     }
 
     /// Those there are now, if there ever were any.
     pub(super) fn get(&self) -> Option<Arc<Toolbox>> {
         let any = self.any.load(Ordering::Acquire);
-        any.then(|| Arc::clone(&self.toolbox.read()))
+        any.then(|| self.toolbox.read().clone()).flatten()
+    }
+
+    /// Lets go of all, for ever: one may hold the pool.
+    pub(super) fn close(&self) {
+        let toolbox = self.toolbox.write().take();
+        // Without the lock, for that runs code of whoever made them.
+        drop(toolbox);
     }
 }
 

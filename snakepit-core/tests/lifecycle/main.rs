@@ -9,6 +9,7 @@ mod faults;
 mod health;
 mod interleavings;
 mod measuring;
+mod nesting;
 mod odd;
 mod owner;
 mod policies;
