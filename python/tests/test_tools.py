@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable
 
 import pytest
@@ -151,6 +152,15 @@ def test_tools_are_attributes_of_the_host(it: Any) -> None:
     assert question == ["look_up", [], {}, 500_000_000]
     reply(it, ident, number, 1)
     assert result(it, ident) == 1
+
+
+def test_a_host_is_not_told_of_a_patience_beyond_its_clock(it: Any) -> None:
+    for seconds in (sys.maxsize, 1e300, 10**400):
+        ident = it.start("patient", seconds)
+        number, *_, patience = asked(it, ident)
+        assert 0 < patience < 2**63
+        reply(it, ident, number, None)
+        assert result(it, ident) is None
 
 
 def test_questions_come_one_after_the_other(it: Any) -> None:

@@ -35,7 +35,7 @@ pub use notice::Notice;
 pub use pool::{
     BreakerState, CallStream, CancelHandle, DrainReport, Health, HealthStatus, Pool, PoolBuilder,
     PoolSettings, PoolSnapshot, RecycleError, ReloadReport, Request, ResizeError, Session,
-    SessionSnapshot, UnknownSession, WorkerSnapshot,
+    SessionSnapshot, UnknownSession, WeakPool, WorkerSnapshot,
 };
 pub use recycle::{Needs, Recheck, RecyclePolicy, Verdict, WorkerView};
 pub use runtime::{Snakepit, SnakepitBuilder, StartError, UnknownPool};

@@ -63,12 +63,19 @@ fn ask(tool: String, positional: Vec<Value>, keyword: Map, timeout: &Value) -> R
     );
     Ok(match timeout {
         Value::Null => ask,
+        // Longer than can be counted here is as good as for ever: the deadline of the call holds anyway.
+        Value::BigInt(number) if number.to_u64().is_none() && !number.as_str().starts_with('-') => {
+            ask
+        }
         other => {
             let nanoseconds = other.as_u64().ok_or("the timeout is no count")?;
             ask.with_timeout(Duration::from_nanos(nanoseconds))
         }
     })
 }
+
+/// What takes the place of the end of a text that is too long.
+const CUT: &str = "... [cut]";
 
 /// How many items a `PULL` asks for.
 pub(crate) fn pulled(frame: &Frame) -> u32 {
@@ -96,7 +103,7 @@ pub(crate) fn answer(
         }
         Err(failed) => failed,
     };
-    let body = json!([number, described(&failed)]).to_string();
+    let body = described(failed, limit, |error| json!([number, error]));
     raw(Kind::Refusal, id, Codec::Json, body.as_bytes(), out);
 }
 
@@ -118,7 +125,7 @@ pub(crate) fn item(
         },
         Some(Err(failed)) => failed,
     };
-    let body = described(&failed).to_string();
+    let body = described(failed, limit, |error| error);
     raw(Kind::ItemsEnd, id, Codec::Json, body.as_bytes(), out);
     false
 }
@@ -132,11 +139,42 @@ fn unsendable(what: &str, problem: &ValueError, code: &str) -> ToolError {
     ToolError::new(format!("{what} cannot be sent: {problem}")).with_code(code)
 }
 
-fn described(error: &ToolError) -> serde_json::Value {
-    json!({
-        "kind": "tool", "code": error.code, "message": error.message,
-        "retry": error.retry.name(), "hint": error.hint,
-    })
+/// A body with an error object. Its texts are cut where it would be longer than `limit` bytes: a worker takes no such frame.
+fn described(
+    mut error: ToolError,
+    limit: u32,
+    body: impl Fn(serde_json::Value) -> serde_json::Value,
+) -> String {
+    loop {
+        let object = json!({
+            "kind": "tool", "code": error.code, "message": error.message,
+            "retry": error.retry.name(), "hint": error.hint,
+        });
+        let text = body(object).to_string();
+        let excess = text.len().saturating_sub(limit as usize);
+        let texts = [&mut error.message, &mut error.code].into_iter();
+        let longest = texts.chain(&mut error.hint).max_by_key(|text| text.len());
+        match longest {
+            // By half at most: the next one may be nearly as long.
+            Some(longest) if excess > 0 && !longest.is_empty() => {
+                let kept = longest.len().saturating_sub(excess);
+                cut(longest, kept.max(longest.len() / 2));
+            }
+            _ => return text,
+        }
+    }
+}
+
+/// Leaves `bytes` bytes of a text at most, and says so if there is room for that.
+fn cut(text: &mut String, bytes: usize) {
+    let (kept, mark) = match bytes.checked_sub(CUT.len()) {
+        Some(kept) => (kept, CUT),
+        None => (bytes, ""),
+    };
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=kept).rev().find(fits).unwrap_or(0);
+    text.truncate(end);
+    text.push_str(mark);
 }
 
 /// Adds a frame with a value. Nothing is added if it cannot be sent. No frame may follow one with buffers.
@@ -214,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_that_is_too_long_for_the_clock_is_none() {
+        let longest = ask(&format!(r#"[1,"t",[],{{}},{}]"#, u64::MAX)).unwrap();
+        let longest = longest.ask.unwrap().timeout;
+        assert_eq!(longest, Some(Duration::from_nanos(u64::MAX)));
+        let longer = ask(r#"[1,"t",[],{},18446744073709551616]"#).unwrap();
+        assert_eq!(longer.ask.unwrap().timeout, None);
+    }
+
+    #[test]
     fn a_question_that_is_none_is_refused() {
         for body in [
             "{}",
@@ -226,6 +273,7 @@ mod tests {
             r#"[1,"t",[],[],null]"#,
             r#"[1,"t",[],{},"soon"]"#,
             r#"[1,"t",[],{},-1]"#,
+            r#"[1,"t",[],{},-18446744073709551616]"#,
             r#"[1,"t",[],{"$":["map",[[1,2]]]},null]"#,
             r#"[1,"t",[],{},null"#,
         ] {
@@ -236,12 +284,47 @@ mod tests {
     #[test]
     fn an_answer_that_is_too_large_is_a_refusal() {
         let mut out = Outgoing::default();
-        answer(1, 2, Ok("x".repeat(100).into()), 50, &mut out);
+        answer(1, 2, Ok("x".repeat(1000).into()), 500, &mut out);
         assert_eq!(out.head[4], Kind::Refusal.number());
         let text = String::from_utf8_lossy(&out.head[HEADER_LEN..]).into_owned();
         assert!(
             text.contains("tool.unserialisable") && text.contains("max_payload"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_error_that_is_too_large_is_cut() {
+        const LIMIT: u32 = 4096;
+        let long = |text: &str| text.repeat(100_000);
+        for error in [
+            ToolError::new(long("x")),
+            ToolError::new(long("ä")).with_hint("ask for less"),
+            ToolError::new(long("\u{1}")).with_hint(long("\"")),
+            ToolError::new("m").with_hint(long("x")),
+        ] {
+            let mut out = Outgoing::default();
+            answer(1, 2, Err(error.clone()), LIMIT, &mut out);
+            let refusal = fitting(&out, LIMIT);
+            assert_eq!(refusal[0], 2);
+            let mut out = Outgoing::default();
+            assert!(!item(1, Some(Err(error.clone())), LIMIT, &mut out));
+            let end = fitting(&out, LIMIT);
+            for described in [&refusal[1], &end] {
+                assert_eq!(described["code"], error.code);
+                let message = described["message"].as_str().unwrap();
+                let start = message.strip_suffix(CUT).unwrap_or(message);
+                assert!(error.message.starts_with(start) && !start.is_empty());
+            }
+        }
+    }
+
+    /// The body of the one frame, which has to be of use to a worker that takes no more than `limit` bytes.
+    fn fitting(out: &Outgoing, limit: u32) -> serde_json::Value {
+        let body = &out.head[HEADER_LEN..];
+        let length = u32::from_le_bytes(out.head[..4].try_into().unwrap());
+        assert_eq!(body.len(), length as usize);
+        assert!((limit / 2..=limit).contains(&length), "{length} bytes");
+        serde_json::from_slice(body).unwrap()
     }
 }

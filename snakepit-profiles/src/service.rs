@@ -17,6 +17,9 @@ use crate::questions;
 /// Bytes after which no further item joins a write.
 const ENOUGH: usize = 16 * 1024;
 
+/// Items that are taken from the input before the task does anything else: as many as a worker asks for.
+const AT_ONCE: usize = 16;
+
 /// An answer in the making.
 type Work = Pin<Box<dyn Future<Output = Result<Value, ToolError>> + Send>>;
 
@@ -144,9 +147,9 @@ impl Service {
         }
     }
 
-    /// Takes the items that are there, as far as they are wanted.
+    /// Takes the items that are there, as far as they are wanted, a few at a time: an input may be ready for ever.
     fn poll_items(&mut self, cx: &mut Context<'_>) {
-        while self.wanted > 0 && !self.ended {
+        while self.wanted > 0 && !self.ended && self.items.len() < AT_ONCE {
             let polled = match &self.exchange {
                 Some(exchange) => exchange.poll_item(cx),
                 None => Poll::Ready(None),
@@ -178,5 +181,62 @@ impl Service {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use snakepit_core::Ask;
+
+    use super::*;
+    use crate::frame::{Codec, Flags, Header};
+
+    /// An input that is always ready, and counts how often it was polled.
+    #[derive(Debug, Default)]
+    struct Eager(AtomicUsize);
+
+    #[async_trait]
+    impl Exchange for Eager {
+        async fn ask(self: Arc<Self>, ask: Ask) -> Result<Value, ToolError> {
+            Err(ToolError::unknown(&ask.tool, &[]))
+        }
+
+        fn tools(&self) -> Vec<ToolSpec> {
+            Vec::new()
+        }
+
+        fn input(&self) -> Option<&str> {
+            Some("numbers")
+        }
+
+        fn poll_item(&self, _: &mut Context<'_>) -> Poll<Option<Result<Value, ToolError>>> {
+            let polled = self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready((polled < 1000).then(|| Ok(Value::Null)))
+        }
+    }
+
+    #[test]
+    fn a_worker_that_pulls_without_end_is_served_a_few_items_at_a_time() {
+        let eager = Arc::new(Eager::default());
+        let mut service = Service::new(Some(eager.clone()), 1, 4096);
+        let header = Header {
+            length: 4,
+            kind: Kind::Pull,
+            flags: Flags::NONE,
+            codec: Codec::Raw,
+            id: 1,
+        };
+        let body = Bytes::copy_from_slice(&u32::MAX.to_le_bytes());
+        service.take(&Frame { header, body }).unwrap();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(service.poll(&mut cx), Poll::Ready(Message::Items)));
+        assert_eq!(eager.0.load(Ordering::Relaxed), AT_ONCE);
+        service.write(Message::Items, &mut Outgoing::default());
+        assert!(matches!(service.poll(&mut cx), Poll::Ready(Message::Items)));
+        assert_eq!(eager.0.load(Ordering::Relaxed), 2 * AT_ONCE);
     }
 }

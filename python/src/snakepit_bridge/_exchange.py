@@ -35,6 +35,9 @@ from ._wire import (
     ProtocolError,
 )
 
+_LONGEST = 9e9
+"""Seconds whose nanoseconds fit into 63 bits. The deadline of the call holds anyway."""
+
 _FOR_A_CALL = frozenset((CREDIT, REPLY, REFUSAL, ITEM, ITEMS_END))
 
 
@@ -107,7 +110,7 @@ class Exchange:
     ) -> Any:
         """Ask a tool of the host, or, without a name, which there are. Raises `ToolError`."""
         number = next(self._numbers)
-        patience = None if timeout is None else max(0, int(timeout * 1e9))
+        patience = None if timeout is None else max(0, int(min(timeout, _LONGEST) * 1e9))
         try:
             text, buffers = encode([number, tool, list(args), dict(kwargs), patience])
         except Unserialisable as error:

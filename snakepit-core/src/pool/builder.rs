@@ -158,7 +158,8 @@ impl PoolBuilder {
         Ok(self.launch())
     }
 
-    /// Launches the workers and returns at once. Calls wait for the first of them. Takes the size as it is.
+    /// Launches the workers and returns at once. Calls wait for the first of them, within the pool's own timeouts: what
+    /// commands say of theirs is known when a worker is ready. Takes the size as it is.
     ///
     /// # Panics
     /// If called outside a tokio runtime.

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 
 use crate::error::{CallError, Stage};
+use crate::session::SESSION_CLOSED;
 
 /// Why a call was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,11 @@ impl Control {
             granted: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// Whether it is a call of the pool's own, which is on no caller's account.
+    pub(super) fn is_errand(&self) -> bool {
+        &*self.command == SESSION_CLOSED
     }
 
     /// The call has a lane. True for the first one: a call that is tried again gets another.

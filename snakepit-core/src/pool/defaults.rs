@@ -14,6 +14,26 @@ struct Said {
     idempotent: bool,
 }
 
+/// What a worker tells: of the commands that say something.
+pub(super) struct Learnt(HashMap<String, Said>);
+
+impl Learnt {
+    pub(super) fn from(commands: &[Command]) -> Self {
+        let says = |command: &&Command| command.timeout.is_some() || command.idempotent;
+        let entry = |command: &Command| {
+            let (timeout, idempotent) = (command.timeout, command.idempotent);
+            (
+                command.name.clone(),
+                Said {
+                    timeout,
+                    idempotent,
+                },
+            )
+        };
+        Self(commands.iter().filter(says).map(entry).collect())
+    }
+}
+
 /// As the worker that became ready last told. Most commands say nothing, and then a question costs one load.
 #[derive(Debug)]
 pub(super) struct Defaults {
@@ -30,21 +50,9 @@ impl Defaults {
     }
 
     /// Takes over what a worker that has become ready tells.
-    pub(super) fn learn(&self, commands: &[Command]) {
-        let says = |command: &&Command| command.timeout.is_some() || command.idempotent;
-        let entry = |command: &Command| {
-            let (timeout, idempotent) = (command.timeout, command.idempotent);
-            (
-                command.name.clone(),
-                Said {
-                    timeout,
-                    idempotent,
-                },
-            )
-        };
-        let learnt: HashMap<String, Said> = commands.iter().filter(says).map(entry).collect();
-        let any = !learnt.is_empty();
-        *self.commands.lock() = learnt;
+    pub(super) fn learn(&self, learnt: Learnt) {
+        let any = !learnt.0.is_empty();
+        *self.commands.lock() = learnt.0;
         self.any.store(any, Ordering::Release);
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::control::Stop;
+use super::control::{Control, Stop};
 use super::settings::FAR;
 use super::shared::{Phase, Shared, State};
 use crate::sched::Input;
@@ -129,7 +129,7 @@ impl Shared {
         // Without the lock: stopping a call wakes its task.
         let (mut waiting, mut running) = (0, 0);
         for (waits, control) in &left {
-            if control.stop(Stop::Drain) {
+            if control.stop(Stop::Drain) && !control.is_errand() {
                 *(if waits.is_some() {
                     &mut waiting
                 } else {
@@ -154,7 +154,7 @@ impl Shared {
                 let waiting = state.waiting();
                 state.tolls.forced += state.going();
                 state.tolls.rejected += waiting;
-                state.tolls.killed += state.sched.running();
+                state.tolls.killed += state.sched.running() - state.running_errands();
             }
             None
         });
@@ -179,19 +179,29 @@ struct Census {
     rejected: usize,
 }
 
+fn is_going(control: &Control) -> bool {
+    control.stopped().is_none() && !control.is_errand()
+}
+
 impl State {
-    /// Calls that wait or run, and that nobody stopped.
+    /// Calls of callers that wait or run, and that nobody stopped.
     fn going(&self) -> usize {
         let calls = self.calls.values();
-        calls.filter(|control| control.stopped().is_none()).count()
+        calls.filter(|control| is_going(control)).count()
     }
 
-    /// Calls that wait, and that nobody stopped.
+    /// Calls of the pool's own that hold a lane.
+    fn running_errands(&self) -> usize {
+        let calls = self.calls.iter();
+        let errands = calls.filter(|(_, control)| control.is_errand());
+        let running = errands.filter(|(call, _)| self.sched.is_running(**call));
+        running.count()
+    }
+
+    /// Calls of callers that wait, and that nobody stopped.
     fn waiting(&self) -> usize {
         let controls = self.waiters.keys().filter_map(|call| self.calls.get(call));
-        controls
-            .filter(|control| control.stopped().is_none())
-            .count()
+        controls.filter(|control| is_going(control)).count()
     }
 
     fn census(&self) -> Census {

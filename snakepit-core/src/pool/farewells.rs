@@ -20,6 +20,9 @@ const AT_ONCE: usize = 64;
 /// Handles that one call tells of. Most objects go without running any code.
 const RELEASED_AT_ONCE: usize = 1024;
 
+/// How long a call may take at least that tells of them: a pool whose calls have no time would ask again for ever.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What each worker has yet to be told; one that has an entry has a task that sees to it.
 #[derive(Debug, Default)]
 pub(super) struct Farewells(NumberMap<WorkerId, Untold>);
@@ -122,7 +125,8 @@ fn next(shared: &Weak<Shared>, worker: WorkerId) -> Option<(&'static str, Arc<Ar
         positional: vec![Value::List(told)],
         ..Args::none()
     };
-    Some((command, Arc::new(args), shared.settings.request_timeout))
+    let patience = shared.settings.request_timeout.max(LEAST_PATIENCE);
+    Some((command, Arc::new(args), patience))
 }
 
 type Asked = Result<Answer, oneshot::Receiver<Answer>>;

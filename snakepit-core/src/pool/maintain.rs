@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot::error::RecvError;
 
 use super::attend::{attend, measure};
+use super::defaults::Learnt;
 use super::foreign::{abort, caught_later};
 use super::member::{Member, Record};
 use super::shared::{CalledOff, Shared};
@@ -196,19 +197,21 @@ async fn dismiss(worker: &dyn Worker, why: Result<RetireReason, RecvError>) {
 }
 
 /// Takes a worker into the pool. False if it is not wanted any more.
-fn introduce(
+pub(super) fn introduce(
     shared: &Arc<Shared>,
     member: &Arc<Member>,
     boot: Option<Usage>,
     took: Duration,
 ) -> bool {
     let (worker, lanes) = (member.id, member.hello.lanes);
-    shared.defaults.learn(&member.hello.commands);
+    let learnt = Learnt::from(&member.hello.commands);
     let mut wanted = false;
     shared.step_with(Input::Launched { worker, lanes }, |state| {
         // The scheduler may have dropped this worker while it was being launched.
         state.sched.worker(worker)?;
         wanted = true;
+        // Before the calls that waited for this worker are given to it.
+        shared.defaults.learn(learnt);
         state.failing = Rounds::default();
         let record = Record::new(member.ready_at, boot);
         state.members.insert(worker, (Arc::clone(member), record));

@@ -39,6 +39,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod weak;
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,11 +64,13 @@ pub use sessions::{Session, SessionSnapshot, UnknownSession};
 pub use settings::PoolSettings;
 pub use snapshot::{PoolSnapshot, WorkerSnapshot};
 pub use stream::CallStream;
+pub use weak::WeakPool;
 
 use shared::Shared;
 use tools::Tool;
 
-/// A pool of workers. Cheap to clone; the workers are killed when the last clone, request and stream are gone.
+/// A pool of workers. Cheap to clone; the workers are killed when the last clone, request and stream are gone. A
+/// [`WeakPool`] does not count.
 ///
 /// Calls may be made from any task of any tokio runtime with time enabled; the workers' I/O is driven by the runtime the
 /// pool was started on, and when that runtime is dropped the pool closes and its workers die.
@@ -161,11 +164,30 @@ impl Pool {
     /// serialises; its error anything that displays, of which a [`ToolError`](crate::ToolError) or [`CallError`] arrives with code and advice.
     ///
     /// It runs on the task of whoever made the call: it has the deadline of that call, and is dropped with it. A
-    /// panic in it becomes an error in Python. Calls it makes are inside of that call: they take over its
-    /// deadline and trace context, and at most [`MAX_DEPTH`](crate::MAX_DEPTH) may be inside one another. Each of them needs
-    /// a free lane while the outer ones keep theirs.
+    /// panic in it, or in what its types do, becomes an error in Python. Calls it makes are inside of that call: they take
+    /// over its deadline and trace context, and at most [`MAX_DEPTH`](crate::MAX_DEPTH) may be inside one another. Each of
+    /// them needs a free lane while the outer ones keep theirs. A call made on a task of its own (`tokio::spawn`) is
+    /// outside of all that.
     ///
-    /// Applies to calls made from now on. [`Session::tool`] and [`Request::tool`] offer tools to fewer calls.
+    /// Applies to calls made from now on. [`Session::tool`] and [`Request::tool`] offer tools to fewer calls. The pool holds its tools until it is closed, so a tool that calls its own pool
+    /// holds it weakly, or the pool would never be dropped:
+    ///
+    /// ```
+    /// use snakepit_core::{Pool, Value};
+    /// use snakepit_core::error::ToolError;
+    ///
+    /// fn offer(pool: &Pool) {
+    ///     let weak = pool.downgrade();
+    ///     pool.tool("summary", move |text: String| {
+    ///         let weak = weak.clone();
+    ///         async move {
+    ///             let pool = weak.upgrade().ok_or_else(|| ToolError::new("the pool is gone"))?;
+    ///             let summary = pool.call::<Value>("summarise", text).await;
+    ///             summary.map_err(ToolError::from_error)
+    ///         }
+    ///     });
+    /// }
+    /// ```
     pub fn tool<T, U, E, F, R>(&self, spec: impl Into<ToolSpec>, function: F)
     where
         T: DeserializeOwned + Send,

@@ -56,12 +56,16 @@ pub struct Request {
 /// How long one call may take.
 #[derive(Clone, Copy)]
 struct Budget {
+    /// When it began.
+    began: Instant,
     /// When it last asked for a lane.
     asked: Instant,
-    /// When all of it has to be over; fixed when it starts.
+    /// When all of it has to be over.
     deadline: Instant,
-    /// The time between.
+    /// The time between its begin and that.
     allowed: Duration,
+    /// Nothing was known of the command when it began: the first worker it gets may have told something since.
+    guessed: bool,
 }
 
 impl Request {
@@ -88,7 +92,8 @@ impl Request {
     }
 
     /// How long the call may take in all: waiting, running, and trying again. Python sees the same deadline. The
-    /// default is what the command says ([`Command::timeout`](crate::Command)), or else the pool's `request_timeout`.
+    /// default is what the command says ([`Command::timeout`](crate::Command)), or else the pool's `request_timeout`. A
+    /// call made before any worker was ready waits within the latter, and has what the command says once it gets a lane.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -195,10 +200,10 @@ impl Request {
     }
 
     async fn answer(&self) -> Result<Value, CallError> {
-        let mut budget = self.budget();
+        let mut budget = self.budget(Instant::now());
         let mut attempts = Attempts::default();
         loop {
-            let admitted = self.admitted(budget, false).await;
+            let admitted = self.admitted(&mut budget, false).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
                 Ok(Reply::One(value)) => return Ok(value),
@@ -216,12 +221,13 @@ impl Request {
     /// # Errors
     /// As [`Pool::call`](crate::Pool::call), for what happens before the first value.
     pub async fn stream<T: DeserializeOwned>(self) -> Result<CallStream<T>, CallError> {
-        let budget = self.budget();
-        let deadline = budget.deadline;
-        match self.begin(budget).await {
+        match self.begin().await {
             // The stream itself sees to a stop that comes from now on.
-            Ok((reply, lease)) => {
-                let (control, allowed) = (self.control, budget.allowed);
+            Ok((reply, lease, budget)) => {
+                let Budget {
+                    deadline, allowed, ..
+                } = budget;
+                let control = self.control;
                 Ok(CallStream::new(reply, lease, control, deadline, allowed))
             }
             Err(error) => Err(match self.control.finish() {
@@ -232,13 +238,14 @@ impl Request {
     }
 
     /// Makes the call up to the first answer of its worker.
-    async fn begin(&self, mut budget: Budget) -> Result<(Reply, Lease), CallError> {
+    async fn begin(&self) -> Result<(Reply, Lease, Budget), CallError> {
+        let mut budget = self.budget(Instant::now());
         let mut attempts = Attempts::default();
         loop {
-            let admitted = self.admitted(budget, true).await;
+            let admitted = self.admitted(&mut budget, true).await;
             let (mut lease, call) = admitted.map_err(|error| attempts.honest(error))?;
             match self.run(&mut lease, call, budget).await {
-                Ok(reply) => return Ok((reply, lease)),
+                Ok(reply) => return Ok((reply, lease, budget)),
                 Err(error) => self.again(error, &mut attempts, &mut budget)?,
             }
         }
@@ -262,26 +269,32 @@ impl Request {
         }
     }
 
-    fn budget(&self) -> Budget {
-        let asked = Instant::now();
+    /// The time there is for a call that began then.
+    fn budget(&self, began: Instant) -> Budget {
         let said = || self.shared.defaults.timeout(&self.command);
-        let timeout = self.timeout.or_else(said);
-        let timeout = timeout.unwrap_or(self.shared.settings.request_timeout);
-        let own = asked + timeout.min(FAR);
+        let known = self.timeout.or_else(said);
+        let timeout = known.unwrap_or(self.shared.settings.request_timeout);
+        let own = began + timeout.min(FAR);
         // A tool has no more time than the call it works for.
         let (deadline, allowed) = match self.scope.deadline {
-            Some(outer) if outer < own => (outer, outer.saturating_duration_since(asked)),
+            Some(outer) if outer < own => (outer, outer.saturating_duration_since(began)),
             _ => (own, timeout),
         };
         Budget {
-            asked,
+            began,
+            asked: began,
             deadline,
             allowed,
+            guessed: known.is_none(),
         }
     }
 
     /// Waits for a lane.
-    async fn admitted(&self, budget: Budget, stream: bool) -> Result<(Lease, Call), CallError> {
+    async fn admitted(
+        &self,
+        budget: &mut Budget,
+        stream: bool,
+    ) -> Result<(Lease, Call), CallError> {
         let args = match &self.args {
             Ok(args) => Arc::clone(args),
             Err(source) => {
@@ -345,7 +358,16 @@ impl Request {
                 }
             }
         };
-        let mut lease = answer.map_err(|why| self.refused(id, why, budget, needed.as_ref()))?;
+        let mut lease = answer.map_err(|why| self.refused(id, why, *budget, needed.as_ref()))?;
+        if std::mem::take(&mut budget.guessed) {
+            let asked = budget.asked;
+            let told = self.budget(budget.began);
+            *budget = Budget {
+                asked,
+                guessed: false,
+                ..told
+            };
+        }
         let session_call = session.and_then(|session| lease.session_call(session));
         if let Some(needed) = needed {
             let number = session_call.as_ref().map(|session| session.number);
@@ -362,7 +384,7 @@ impl Request {
             stream,
             keep: self.keep,
             depth: self.scope.depth,
-            exchange: self.exchange(budget),
+            exchange: self.exchange(*budget),
         };
         Ok((lease, call))
     }

@@ -22,7 +22,7 @@ use super::member::{Member, Record};
 use super::policies::Policies;
 use super::retry::Budget;
 use super::session_tools::{Released, SessionTools};
-use super::tools::Tools;
+use super::tools::{Toolbox, Tools};
 use super::{HealthStatus, PoolSettings};
 use crate::error::{ExitReport, LaunchError};
 use crate::event::{Event, EventKind, EventSink, RetireReason};
@@ -150,7 +150,7 @@ impl Shared {
             settings,
             profile,
             policies,
-            tools: Tools::default(),
+            tools: Tools::new(Toolbox::default()),
             any_session_tools: AtomicBool::new(false),
             runtime,
             defaults: Defaults::new(),
@@ -224,6 +224,7 @@ impl Shared {
         decide: impl FnOnce(&mut State) -> (Option<Input>, Option<EventKind>),
     ) {
         let mut effects = Vec::new();
+        let closes;
         let population = {
             let mut state = self.state.lock();
             let (input, event) = decide(&mut state);
@@ -231,6 +232,7 @@ impl Shared {
                 self.note(&mut state, &mut effects, || kind);
             }
             let population = !matches!(input, Some(Input::Abandoned(_)));
+            closes = matches!(input, Some(Input::Close));
             match input {
                 Some(input) => self.turn(&mut state, input, &mut effects),
                 None => self.observe(&mut state, &mut effects),
@@ -238,6 +240,9 @@ impl Shared {
             population
         };
         self.perform(effects);
+        if closes {
+            self.tools.close();
+        }
         if population && self.changed.receiver_count() > 0 {
             self.changed.send_replace(());
         }

@@ -4,17 +4,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
-use super::Pool;
 use super::control::Control;
 use super::lease::Lease;
-use super::shared::Shared;
+use super::member::Member;
+use super::shared::{Answer, Shared};
+use super::{DrainReport, Pool};
+use crate::command::Command;
 use crate::error::{CallError, LaunchError, LaunchErrorKind, Rejection, Stage};
 use crate::event::{Event, EventKind};
 use crate::ids::WorkerId;
 use crate::recycle::{RecyclePolicy, Verdict, WorkerView};
 use crate::sched::{Arrival, Priority, Refusal, WorkerState};
+use crate::session::SESSION_CLOSED;
 use crate::testing::FakeProfile;
+use crate::worker::Hello;
 
 #[derive(Debug)]
 struct Keep;
@@ -147,20 +152,64 @@ async fn a_launch_that_was_broken_off_does_not_fail_as_well() {
     assert!(state.last_failure.is_none());
 }
 
-/// A lane of a pool that has a free one.
-fn lease(shared: &Arc<Shared>) -> Lease {
+#[tokio::test]
+async fn nothing_is_learnt_from_a_worker_that_is_not_wanted() {
+    let profile = FakeProfile::new();
+    let pool = started(&profile, 1).await;
+    let mut command = Command::new("echo");
+    command.timeout = Some(Duration::from_secs(7));
+    let mut hello = Hello::new(1);
+    hello.commands = vec![command].into();
+    let worker = profile.workers()[0].clone();
+    let member = Arc::new(Member::new(WorkerId::new(77), worker, Arc::new(hello)));
+    let shared = &pool.shared;
+    let wanted = super::maintain::introduce(shared, &member, None, Duration::ZERO);
+    assert!(!wanted);
+    assert_eq!(shared.defaults.timeout("echo"), None);
+}
+
+/// Asks for a lane: of any worker, or as the pool does for a call of its own.
+fn ask(
+    shared: &Arc<Shared>,
+    only_on: Option<WorkerId>,
+) -> Result<Answer, oneshot::Receiver<Answer>> {
     let call = shared.next_call();
     let deadline = Instant::now() + Duration::from_secs(30);
     let arrival = Arrival {
         call,
         priority: Priority::Normal,
         session: None,
-        only_on: None,
+        only_on,
         give_up_at: deadline,
         deadline,
     };
-    let control = Arc::new(Control::new("echo".into()));
-    match shared.admit(arrival, control) {
+    let command = only_on.map_or("echo", |_| SESSION_CLOSED);
+    shared.admit(arrival, Arc::new(Control::new(command.into())))
+}
+
+#[tokio::test]
+async fn calls_of_the_pools_own_are_in_no_report() {
+    for grace in [None, Some(Duration::ZERO)] {
+        let pool = started(&FakeProfile::new(), 1).await;
+        let worker = pool.snapshot().workers[0].worker;
+        let running = ask(&pool.shared, Some(worker));
+        let waiting = ask(&pool.shared, Some(worker));
+        assert!(running.is_ok() && waiting.is_err());
+        assert_eq!(pool.snapshot().queued, 0);
+        let report = async {
+            match grace {
+                Some(grace) => pool.drain(grace).await,
+                None => pool.shutdown().await,
+            }
+        };
+        let (report, ()) = tokio::join!(report, async { drop(running) });
+        assert_eq!(report, DrainReport::default());
+    }
+}
+
+/// A lane of a pool that has a free one.
+fn lease(shared: &Arc<Shared>) -> Lease {
+    match ask(shared, None) {
         Ok(Ok(lease)) => lease,
         _ => panic!("no lane is free"),
     }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::FutureExt as _;
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::foreign::{caught, caught_later};
 use crate::error::ToolError;
 use crate::exchange::ToolSpec;
 use crate::value::{Args, Map, Value, ValueError, from_value, to_value};
@@ -35,20 +34,20 @@ impl Tool {
     {
         let name = spec.name.clone();
         let run = move |args: Args| -> Answer {
-            let work = match typed::<T>(args) {
-                // Made by the tool's own code already, which may panic.
-                Ok(args) => std::panic::catch_unwind(AssertUnwindSafe(|| function(args))),
-                Err(problem) => return refuse(&name, "tool.bad_arguments", "arguments", &problem),
-            };
             let name = name.clone();
+            // Reading the arguments runs code of the tool's author already, as does making its future.
+            let begun = caught(|| typed::<T>(args).map(&function));
             Box::pin(async move {
-                let done = match work {
-                    Ok(work) => AssertUnwindSafe(work).catch_unwind().await,
-                    Err(panic) => Err(panic),
-                };
-                let done = done.map_err(|panic| panicked(&name, &*panic))?;
-                let value = to_value(&done.map_err(ToolError::from_error)?);
-                value.map_err(|problem| unfit(&name, "tool.unserialisable", "result", &problem))
+                let work = begun.map_err(|words| panicked(&name, &words))?;
+                let work = work
+                    .map_err(|problem| unfit(&name, "tool.bad_arguments", "arguments", &problem))?;
+                let answer = caught_later(async {
+                    let done = work.await.map_err(ToolError::from_error)?;
+                    to_value(&done)
+                        .map_err(|problem| unfit(&name, "tool.unserialisable", "result", &problem))
+                });
+                let answer = answer.await;
+                answer.map_err(|words| panicked(&name, &words))?
             })
         };
         Self {
@@ -57,7 +56,7 @@ impl Tool {
         }
     }
 
-    /// Runs it. Never panics.
+    /// Runs it. Never panics, whatever its types do while they are read, written and described.
     pub(super) fn run(&self, args: Args) -> Answer {
         (self.run)(args)
     }
@@ -95,20 +94,12 @@ fn deeper(first: ValueError, second: ValueError) -> ValueError {
     }
 }
 
-fn refuse(name: &str, code: &str, what: &str, problem: &ValueError) -> Answer {
-    let error = unfit(name, code, what, problem);
-    Box::pin(std::future::ready(Err(error)))
-}
-
 fn unfit(name: &str, code: &str, what: &str, problem: &ValueError) -> ToolError {
     ToolError::new(format!("{what} of tool `{name}`: {problem}")).with_code(code)
 }
 
-fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> ToolError {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("a value that is no text");
-    ToolError::new(format!("tool `{name}` panicked: {text}")).with_code("tool.panicked")
+fn panicked(name: &str, words: &str) -> ToolError {
+    ToolError::new(format!("tool `{name}` panicked: {words}")).with_code("tool.panicked")
 }
 
 /// Tools by name.
@@ -165,31 +156,42 @@ impl Reach {
 }
 
 /// The tools of a pool, which may change at any time.
-#[derive(Default)]
 pub(super) struct Tools {
     /// Whether there ever was one: calls of pools without tools look no further.
     any: AtomicBool,
-    toolbox: RwLock<Arc<Toolbox>>,
+    /// `None` once the pool is closed.
+    toolbox: RwLock<Option<Arc<Toolbox>>>,
 }
 
 impl Tools {
     pub(super) fn new(toolbox: Toolbox) -> Self {
         Self {
             any: AtomicBool::new(!toolbox.is_empty()),
-            toolbox: RwLock::new(Arc::new(toolbox)),
+            toolbox: RwLock::new(Some(Arc::new(toolbox))),
         }
     }
 
+    /// Adds one, unless the pool is closed: nobody will ask for it.
     pub(super) fn add(&self, tool: Tool) {
-        let replaced = Arc::make_mut(&mut self.toolbox.write()).add(tool);
-        drop(replaced);
+        let replaced = match &mut *self.toolbox.write() {
+            Some(toolbox) => Arc::make_mut(toolbox).add(tool),
+            None => return,
+        };
         self.any.store(true, Ordering::Release);
+        drop(replaced);
     }
 
     /// Those there are now, if there ever were any.
     pub(super) fn get(&self) -> Option<Arc<Toolbox>> {
         let any = self.any.load(Ordering::Acquire);
-        any.then(|| Arc::clone(&self.toolbox.read()))
+        any.then(|| self.toolbox.read().clone()).flatten()
+    }
+
+    /// Lets go of all, for ever: one may hold the pool.
+    pub(super) fn close(&self) {
+        let toolbox = self.toolbox.write().take();
+        // Without the lock, for that runs code of whoever made them.
+        drop(toolbox);
     }
 }
 

@@ -57,7 +57,7 @@ impl Scheduler {
                 call,
                 why: self.timeout_refusal(),
             });
-        } else if self.queue.len() >= self.settings.queue_size && !is_own {
+        } else if self.queue.callers() >= self.settings.queue_size && !is_own {
             out.push(Action::Reject {
                 call,
                 why: Refusal::QueueFull,

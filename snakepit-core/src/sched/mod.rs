@@ -309,14 +309,19 @@ impl Scheduler {
         times.into_iter().flatten().min()
     }
 
-    /// Calls waiting for a lane.
+    /// Calls waiting for a lane, the pool's own not included.
     pub(crate) fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.callers()
     }
 
     /// Calls holding a lane, abandoned ones included.
     pub(crate) fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// Whether the call holds a lane.
+    pub(crate) fn is_running(&self, call: CallId) -> bool {
+        self.running.contains_key(&call)
     }
 
     /// Workers wanted.

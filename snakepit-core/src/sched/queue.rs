@@ -22,6 +22,13 @@ pub(super) struct Waiting {
     pub(super) give_up_at: Instant,
 }
 
+impl Waiting {
+    /// Whether it is a call of the pool's own. A caller's that is for one worker only belongs to a session.
+    fn is_errand(&self) -> bool {
+        self.only_on.is_some() && self.session.is_none()
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     waiting: Waiting,
@@ -29,19 +36,53 @@ struct Entry {
     pinned_to: Option<WorkerId>,
 }
 
+/// The calls that wait: those of callers, and apart from them the pool's own, each for one worker, which are on no
+/// caller's account.
+#[derive(Debug, Default)]
+struct Entries {
+    callers: NumberMap<CallId, Entry>,
+    errands: NumberMap<CallId, Entry>,
+}
+
+impl Entries {
+    fn len(&self) -> usize {
+        self.callers.len() + self.errands.len()
+    }
+
+    fn get(&self, call: CallId) -> Option<&Entry> {
+        let caller = self.callers.get(&call);
+        caller.or_else(|| self.errands.get(&call))
+    }
+
+    fn get_mut(&mut self, call: CallId) -> Option<&mut Entry> {
+        let caller = self.callers.get_mut(&call);
+        caller.or_else(|| self.errands.get_mut(&call))
+    }
+
+    fn insert(&mut self, call: CallId, entry: Entry) {
+        let entries = if entry.waiting.is_errand() {
+            &mut self.errands
+        } else {
+            &mut self.callers
+        };
+        entries.insert(call, entry);
+    }
+
+    fn remove(&mut self, call: CallId) -> Option<Entry> {
+        let caller = self.callers.remove(&call);
+        caller.or_else(|| self.errands.remove(&call))
+    }
+}
+
 /// Numbers in order of arrival.
 #[derive(Debug, Default)]
 struct Line(VecDeque<CallId>);
 
 impl Line {
-    fn head(
-        &mut self,
-        entries: &NumberMap<CallId, Entry>,
-        here: Option<WorkerId>,
-    ) -> Option<CallId> {
+    fn head(&mut self, entries: &Entries, here: Option<WorkerId>) -> Option<CallId> {
         while let Some(&call) = self.0.front() {
             if entries
-                .get(&call)
+                .get(call)
                 .is_some_and(|entry| entry.pinned_to == here)
             {
                 return Some(call);
@@ -51,11 +92,11 @@ impl Line {
         None
     }
 
-    fn sweep(&mut self, entries: &NumberMap<CallId, Entry>, here: Option<WorkerId>) {
+    fn sweep(&mut self, entries: &Entries, here: Option<WorkerId>) {
         if self.0.len() > 2 * entries.len() + 64 {
             self.0.retain(|call| {
                 entries
-                    .get(call)
+                    .get(*call)
                     .is_some_and(|entry| entry.pinned_to == here)
             });
         }
@@ -65,7 +106,7 @@ impl Line {
 /// The queue of one pool.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    entries: NumberMap<CallId, Entry>,
+    entries: Entries,
     lines: [Line; LEVELS],
     pinned: NumberMap<WorkerId, Line>,
     timeouts: BTreeSet<(Instant, CallId)>,
@@ -75,12 +116,18 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Calls of callers.
+    pub(super) fn callers(&self) -> usize {
+        self.entries.callers.len()
+    }
+
+    /// All calls, the pool's own included.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Calls that would take a lane of any worker.
@@ -94,7 +141,8 @@ impl Queue {
             .lines
             .iter_mut()
             .filter_map(|line| line.head(&self.entries, None));
-        heads.map(|call| self.entries[&call].waiting.since).min()
+        let entries = heads.filter_map(|call| self.entries.get(call));
+        entries.map(|entry| entry.waiting.since).min()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -126,7 +174,7 @@ impl Queue {
 
     /// Takes a call out, wherever it stands.
     pub(super) fn remove(&mut self, call: CallId) -> Option<Waiting> {
-        let entry = self.entries.remove(&call)?;
+        let entry = self.entries.remove(call)?;
         self.timeouts.remove(&(entry.waiting.give_up_at, call));
         self.bound -= usize::from(entry.pinned_to.is_some());
         Some(entry.waiting)
@@ -145,8 +193,8 @@ impl Queue {
             .rev()
             .find_map(|line| line.head(&self.entries, None));
         let rank = |call: &CallId| {
-            let entry = &self.entries[call];
-            (std::cmp::Reverse(entry.waiting.priority), entry.seq)
+            let entry = self.entries.get(*call);
+            entry.map(|entry| (std::cmp::Reverse(entry.waiting.priority), entry.seq))
         };
         let call = bound.into_iter().chain(free).min_by_key(rank)?;
         self.remove(call).map(|waiting| (call, waiting))
@@ -161,7 +209,7 @@ impl Queue {
         for call in line.0 {
             if let Some(entry) = self
                 .entries
-                .get_mut(&call)
+                .get_mut(call)
                 .filter(|entry| entry.pinned_to == Some(worker))
             {
                 entry.pinned_to = None;
@@ -178,10 +226,10 @@ impl Queue {
             .zip(touched)
             .filter(|(_, touched)| *touched)
         {
-            line.0.retain(|call| entries.contains_key(call));
+            line.0.retain(|call| entries.get(*call).is_some());
             line.0
                 .make_contiguous()
-                .sort_by_key(|call| entries[call].seq);
+                .sort_by_key(|call| entries.get(*call).map(|entry| entry.seq));
         }
     }
 
@@ -197,11 +245,9 @@ impl Queue {
 
     /// Takes everything.
     pub(super) fn clear(&mut self) -> Vec<CallId> {
-        let mut calls: Vec<_> = self
-            .entries
-            .drain()
-            .map(|(call, entry)| (entry.seq, call))
-            .collect();
+        let Entries { callers, errands } = std::mem::take(&mut self.entries);
+        let all = callers.into_iter().chain(errands);
+        let mut calls: Vec<_> = all.map(|(call, entry)| (entry.seq, call)).collect();
         calls.sort_unstable();
         *self = Self {
             next_seq: self.next_seq,
@@ -213,7 +259,7 @@ impl Queue {
     /// The worker a call waits for, if it waits for one only.
     #[cfg(test)]
     pub(super) fn pinned_to(&self, call: CallId) -> Option<WorkerId> {
-        self.entries.get(&call)?.pinned_to
+        self.entries.get(call)?.pinned_to
     }
 
     /// Numbers held, waiting or not: what must stay bounded.

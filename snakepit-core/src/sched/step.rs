@@ -148,7 +148,7 @@ impl Scheduler {
         let spare = self.workers.is_serving(worker)
             && self.workers.is_idle(worker)
             && self.workers.serving() >= self.target()
-            && self.queue.is_empty();
+            && self.queue.callers() == 0;
         let from = self.target();
         if self.phase == Phase::Open && spare && self.scale.shrink(now) {
             let to = self.target();

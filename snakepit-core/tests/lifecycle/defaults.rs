@@ -5,7 +5,7 @@ use std::time::Duration;
 use snakepit_core::testing::FakeProfile;
 use snakepit_core::{CallError, Command};
 
-use crate::support::{failed, started};
+use crate::support::{builder, failed, started};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -33,6 +33,27 @@ async fn a_call_without_a_timeout_has_that_of_its_command() {
     let pool = started(&profile).await; // the worker of the other may still be on its way out
     let stream = pool.stream::<()>("hang", ()).await;
     assert_eq!(stream.err().map(|error| error.code()), Some("call.timeout"));
+}
+
+#[tokio::test]
+async fn a_call_made_before_any_worker_was_ready_has_the_timeout_of_its_command_too() {
+    let profile = FakeProfile::new().describe(timed("hang", SHORT));
+    let pool = builder(&profile).launch();
+    let error = failed(pool.call::<()>("hang", ()).await, "call.timeout");
+    let CallError::TimedOut { after, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(after, SHORT);
+    let pool = builder(&profile).launch();
+    let stream = pool.stream::<()>("hang", ()).await;
+    assert_eq!(stream.err().map(|error| error.code()), Some("call.timeout"));
+    let pool = builder(&profile).launch();
+    let call = pool.request("hang", ()).timeout(SHORT * 2);
+    let error = failed(call.call::<()>().await, "call.timeout");
+    let CallError::TimedOut { after, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(after, SHORT * 2);
 }
 
 #[tokio::test]

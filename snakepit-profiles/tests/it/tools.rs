@@ -1,12 +1,13 @@
 //! Host tools through whole pools, on real interpreters.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use snakepit_core::error::{Rejection, ToolError};
 use snakepit_core::value::Map;
 use snakepit_core::{Args, CallError, MAX_DEPTH, Pool, PoolBuilder, Retry, ToolSpec, Value};
@@ -158,6 +159,43 @@ async fn errors_of_tools_arrive_typed_and_the_call_goes_on() {
     finish(pit, pool).await;
 }
 
+/// Arguments, a result and an error, none of which works.
+struct Broken;
+
+impl<'de> Deserialize<'de> for Broken {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("while it is read")
+    }
+}
+
+impl Serialize for Broken {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("while it is written")
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("while it is described")
+    }
+}
+
+#[tokio::test]
+async fn what_panics_in_the_types_of_a_tool_is_told_to_python_and_the_call_goes_on() {
+    let pit = Pit::new();
+    let pool = start(&pit).await;
+    pool.tool("read", |_: Broken| async { Ok::<_, ToolError>(()) });
+    pool.tool("written", |()| async { Ok::<_, ToolError>(Broken) });
+    pool.tool("described", |()| async { Err::<(), _>(Broken) });
+    for tool in ["read", "written", "described"] {
+        let caught: Caught = pool.call("caught", (tool,)).await.unwrap();
+        assert_eq!(caught.code, "tool.panicked");
+        let message = format!("tool `{tool}` panicked: while it is {tool}");
+        assert_eq!(caught.message, message);
+    }
+    finish(pit, pool).await;
+}
+
 /// A value no host can send.
 pub(crate) fn stubborn() -> Value {
     Value::Opaque(Box::new(snakepit_core::value::Opaque {
@@ -249,9 +287,9 @@ async fn a_tool_that_calls_itself_for_ever_is_stopped() {
     let pit = Pit::new();
     let lanes = u16::try_from(MAX_DEPTH).unwrap() + 2;
     let pool = wide(&pit, lanes).await;
-    let inner = pool.clone();
+    let weak = pool.downgrade();
     pool.tool("deeper", move |()| {
-        let pool = inner.clone();
+        let pool = weak.upgrade().unwrap();
         async move { pool.call::<Value>("deeper", ()).await }
     });
     let error = pool.call::<Value>("deeper", ()).await.unwrap_err();
@@ -261,11 +299,11 @@ async fn a_tool_that_calls_itself_for_ever_is_stopped() {
         "{text}"
     );
 
-    let inner = pool.clone();
+    let weak = pool.downgrade();
     let reached = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&reached);
     pool.tool("deeper", move |()| {
-        let (pool, seen) = (inner.clone(), Arc::clone(&seen));
+        let (pool, seen) = (weak.upgrade().unwrap(), Arc::clone(&seen));
         async move {
             seen.fetch_add(1, Ordering::SeqCst);
             let error = match pool.call::<Value>("deeper", ()).await {
@@ -281,8 +319,6 @@ async fn a_tool_that_calls_itself_for_ever_is_stopped() {
     let nested: Value = pool.call("deeper", ()).await.unwrap();
     assert!(format!("{nested:?}").contains("too deep"), "{nested:?}");
     assert_eq!(reached.load(Ordering::SeqCst), MAX_DEPTH as usize + 1);
-    // The tool holds the pool it is a tool of.
-    pool.tool("deeper", |()| async { Ok::<_, ToolError>(()) });
     finish(pit, pool).await;
 }
 
@@ -290,9 +326,9 @@ async fn a_tool_that_calls_itself_for_ever_is_stopped() {
 async fn calls_of_a_tool_have_the_deadline_of_the_call_it_works_for() {
     let pit = Pit::new();
     let pool = wide(&pit, 2).await;
-    let inner = pool.clone();
+    let weak = pool.downgrade();
     pool.tool("left", move |()| {
-        let pool = inner.clone();
+        let pool = weak.upgrade().unwrap();
         async move { pool.call::<f64>("left", ()).await }
     });
     let request = pool
@@ -300,7 +336,6 @@ async fn calls_of_a_tool_have_the_deadline_of_the_call_it_works_for() {
         .timeout(Duration::from_secs(20));
     let left: f64 = request.call().await.unwrap();
     assert!((0.0..=20.0).contains(&left), "{left}");
-    pool.tool("left", |()| async { Ok::<_, ToolError>(()) });
     finish(pit, pool).await;
 }
 

@@ -196,3 +196,47 @@ fn draining_finishes_what_waits_and_takes_nothing_new() {
     bench.on(Input::Finished(waiting));
     assert!(bench.sched.is_idle());
 }
+
+#[test]
+fn calls_of_the_pools_own_take_no_place_of_a_caller() {
+    let mut bench = Bench::new(1, 1);
+    bench.finish_launches(1);
+    let (running, _) = bench.arrive();
+    let worker = bench.worker_of(running).unwrap();
+    let (first, _) = bench.errand(worker);
+    let (second, _) = bench.errand(worker);
+    assert_eq!(bench.sched.queued(), 0);
+    let (waiting, actions) = bench.arrive();
+    assert_eq!(refused(&actions), []);
+    assert_eq!(bench.sched.queued(), 1);
+    assert_eq!(refused(&bench.arrive().1), [Refusal::QueueFull]);
+    for (over, next) in [(running, first), (first, second), (second, waiting)] {
+        assert_eq!(granted(&bench.on(Input::Finished(over))), [next]);
+    }
+    assert_eq!(bench.sched.queued(), 0);
+    bench.on(Input::Finished(waiting));
+    assert!(bench.sched.is_idle());
+}
+
+#[test]
+fn a_call_of_the_pools_own_keeps_no_idle_worker_in_a_pool_that_may_shrink() {
+    let mut bench = Bench::with(PoolSettings {
+        size: 1,
+        max_size: Some(2),
+        scale_up_after: Duration::from_millis(1),
+        scale_cooldown: Duration::from_secs(1),
+        ..PoolSettings::default()
+    });
+    bench.finish_launches(1);
+    let (first, _) = bench.arrive();
+    let (second, _) = bench.arrive();
+    bench.pass(Duration::from_millis(2));
+    bench.finish_launches(1);
+    let (busy, idle) = (bench.worker_of(first), bench.worker_of(second));
+    let (busy, idle) = (busy.unwrap(), idle.unwrap());
+    bench.on(Input::Finished(second));
+    bench.pass(Duration::from_secs(2));
+    bench.errand(busy);
+    bench.on(Input::Release(idle));
+    assert_eq!(bench.state(idle), Some(WorkerState::Stopping));
+}

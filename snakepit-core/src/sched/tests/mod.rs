@@ -109,6 +109,22 @@ impl Bench {
         (call, actions)
     }
 
+    /// A call of the pool's own, for one worker.
+    fn errand(&mut self, worker: WorkerId) -> (CallId, Vec<Action>) {
+        let call = CallId::new(self.next_call);
+        self.next_call += 1;
+        let give_up_at = self.now + Duration::from_secs(60);
+        let actions = self.on(Input::Arrived(Arrival {
+            call,
+            priority: Priority::Normal,
+            session: None,
+            only_on: Some(worker),
+            give_up_at,
+            deadline: give_up_at,
+        }));
+        (call, actions)
+    }
+
     /// Goes to the next time the scheduler asked for, which has to come.
     fn wake(&mut self) -> Vec<Action> {
         let at = self.sched.wake_at().expect("a tick was asked for");
