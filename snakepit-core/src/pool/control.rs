@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 
 use crate::error::{CallError, Stage};
-use crate::session::SESSION_CLOSED;
+use crate::session::{REFS_RELEASED, SESSION_CLOSED};
 
 /// Why a call was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Control {
 
     /// Whether it is a call of the pool's own, which is on no caller's account.
     pub(super) fn is_errand(&self) -> bool {
-        &*self.command == SESSION_CLOSED
+        [SESSION_CLOSED, REFS_RELEASED].contains(&&*self.command)
     }
 
     /// The call has a lane. True for the first one: a call that is tried again gets another.
