@@ -21,6 +21,31 @@ PLAIN = """
         return [type(context.state).__name__, context.state is current_call().state, dict(context.state)]
 """
 
+WATCHED = """
+    import sys
+    import threading
+    from snakepit_bridge import current_call
+
+    sys.setswitchinterval(1e-5)
+    seen = {}
+
+    def look():
+        while True:
+            call = current_call()
+            if call is not None:
+                seen.setdefault(call.id, set()).add(call.session)
+
+    def watch():
+        threading.Thread(target=look, daemon=True).start()
+        return current_call().session
+
+    def last(_):
+        call = current_call()
+        while call.id not in seen:
+            pass
+        return sorted(seen[call.id])
+"""
+
 SAVED = """
     import json
     from snakepit_bridge import BaseAdapter, Cancelled, context, tool
@@ -93,6 +118,14 @@ def test_a_session_keeps_a_dict_of_its_own(worker: Start) -> None:
     assert it.call("add", 3, session="b") == [3]
     assert it.call("kind", session="c") == ["SessionState", True, {}]
     assert it.states == [], "nobody saves it"
+
+
+def test_no_thread_sees_a_call_in_the_session_of_another(worker: Start) -> None:
+    it = worker(WATCHED)
+    assert it.call("watch", session="first") == "first"
+    # Long to read: the watching thread has many turns before the call is admitted.
+    slow = [{"$": ["decimal", "1"]}] * 20_000
+    assert it.call("last", slow, session="second") == ["second"]
 
 
 def test_a_call_without_a_session_has_no_state(worker: Start) -> None:
