@@ -240,9 +240,11 @@ class Lane:
             if late >= 0:
                 self.answers.error(expired(command, late))
                 return None
-        function = self.functions.get(command)
-        if function is None and self.keeper is not None and command == SESSION_CLOSED:
-            function = self.keeper.close
+        if command == SESSION_CLOSED and self.keeper is not None:
+            # Before the adapter is asked: one with `execute_tool` has a function for every name.
+            function: Callable[..., Any] | None = self.keeper.close
+        else:
+            function = self.functions.get(command)
         if function is None:
             self.answers.error(unknown(command, self.functions))
             return None
