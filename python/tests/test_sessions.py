@@ -273,3 +273,36 @@ def test_a_malformed_state_ends_the_worker(it: Any, state: Any) -> None:
     it.start("look", session="a", state=state)
     assert it.lanes[0].read() is None
     assert it.host.exited()["code"] == wire.EXIT_PROTOCOL
+
+
+ASKING = """
+    import threading
+    from snakepit_bridge import BaseAdapter, current_call, tool
+
+    class Adapter(BaseAdapter):
+        @tool
+        def leave(self, go):
+            call = current_call()
+
+            def ask():
+                try:
+                    call.call("slow")
+                except RuntimeError:
+                    pass  # the call ended first
+
+            threading.Thread(target=ask).start()
+            next(go)  # by then the thread has asked
+
+        def save_session(self, session_id, state):
+            return b"left"
+"""
+
+
+def test_what_a_session_leaves_does_not_wait_for_a_tool(worker: Start) -> None:
+    it = worker(ASKING)
+    call = it.start("leave", session="s", state=1, input="go")
+    frames = {frame.kind for frame in (it.lanes[0].read(), it.lanes[0].read())}
+    assert frames == {wire.ASK, wire.PULL}
+    it.lanes[0].send(wire.ITEM, "go", call)
+    assert it.finish(call).json is None
+    assert left(it.states[-1])[1] == b"left"

@@ -61,7 +61,7 @@ class Answers:
         except _Impossible as reason:
             self.error(reason.described)
             return False
-        with self._exchange.lock:  # other threads may be asking
+        with self._exchange.sending:  # other threads may be asking
             if buffers:
                 parts = body_parts(text, buffers)
                 self._link.send(CHUNK, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)

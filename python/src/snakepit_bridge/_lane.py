@@ -298,7 +298,7 @@ class Lane:
             return
         if len(body) > self.link.max_frame:
             body = keeper.refuse(visit, len(body))
-        with self.exchange.lock:  # other threads may be asking
+        with self.exchange.sending:  # other threads may be asking
             self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
 
     def _interruptibly(self, function: Callable[[Visit], Any], visit: Visit) -> Any:
