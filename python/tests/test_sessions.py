@@ -101,6 +101,10 @@ def it(worker: Start) -> Any:
     return worker(SAVED)
 
 
+CANNOT = 1 << 63
+"""In the version of a STATE: the session cannot be handed over."""
+
+
 def left(frame: Any) -> tuple[int, bytes]:
     """Version and bytes of a STATE."""
     return int.from_bytes(frame.body[:8], "little"), frame.body[8:]
@@ -192,6 +196,15 @@ def test_what_was_left_elsewhere_is_loaded_before_the_command(it: Any) -> None:
     assert left(it.states[-1]) == (1, b'{"items": [1, 2]}')
 
 
+def test_what_a_cancelled_call_did_not_load_the_next_one_does(worker: Start) -> None:
+    it = worker(LOADING)
+    call = it.enter("a", (1, 1), b"[1]", "look")
+    it.until(lambda: it.texts("stdout") == ["loading"])
+    it.cancel(call)
+    assert it.finish(call).json["kind"] == "cancelled"
+    assert it.finish(it.enter("a", (1, 1), b"[1]", "look")).json == [1]
+
+
 def test_an_edition_is_loaded_once_and_the_first_call_after_it_says_so(it: Any) -> None:
     data = b'{"items": [1]}'
     assert it.finish(it.enter("a", (1, 1), data, "look")).json == [1]
@@ -217,13 +230,13 @@ def test_what_cannot_be_saved_is_logged_and_the_call_answered(it: Any, key: str,
     (logged,) = it.texts("log")
     assert logged.startswith("save_session of session 'a' raised")
     assert text in logged
-    assert it.states == []
+    assert left(it.states[-1]) == (CANNOT | 1, b"")
 
 
 def test_what_fits_no_frame_is_logged_and_not_handed_over(it: Any) -> None:
     it.call("spoil", "large", session="a")
     it.sync()
-    assert left(it.states[-1]) == (1, b"")
+    assert left(it.states[-1]) == (CANNOT | 2, b"")
     assert "more than max_payload" in it.texts("log")[0]
 
 
@@ -274,6 +287,27 @@ def test_a_malformed_state_ends_the_worker(it: Any, state: Any) -> None:
     assert it.lanes[0].read() is None
     assert it.host.exited()["code"] == wire.EXIT_PROTOCOL
 
+
+LOADING = """
+    import json
+    import time
+    from snakepit_bridge import BaseAdapter, context, tool
+
+    class Adapter(BaseAdapter):
+        loads = 0
+
+        @tool
+        def look(self):
+            return context.state["items"]
+
+        def load_session(self, session_id, data):
+            self.loads += 1
+            if self.loads == 1:
+                print("loading", flush=True)
+                while True:
+                    time.sleep(0.001)
+            return {"items": json.loads(data)}
+"""
 
 ASKING = """
     import threading
