@@ -146,7 +146,9 @@ def cancelled(error: BaseException) -> dict[str, Any]:
 
 def is_cancellation(error: BaseException | None) -> bool:
     """Whether the exception is how a cancellation shows: itself, or what clean-up code raised because of it."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # user code may have made a circle of them
+        seen.add(id(error))
         # asyncio's own is matched by name: asyncio need not be loaded here.
         if isinstance(error, Cancelled) or type(error).__name__ == "CancelledError":
             return True
