@@ -7,7 +7,8 @@ from typing import Any, Callable
 
 import pytest
 
-from snakepit_bridge import _traces
+from snakepit_bridge import Cancelled, _traces
+from snakepit_bridge._answers import is_cancellation
 from snakepit_bridge._errors import describe, smaller
 
 ADAPTER = """
@@ -161,6 +162,16 @@ def test_nothing_an_exception_does_can_hide_it() -> None:
     error = described(Mean("m"))
     assert error["message"] == "m"
     assert error["cause"] is None
+
+    class Bad(SyntaxError):
+        @property
+        def lineno(self) -> Any:  # type: ignore[override]
+            raise SystemExit
+
+    assert "syntax" not in described(Bad("m"))
+    far = SyntaxError("m")
+    far.lineno = 1 << 40
+    assert described(far)["syntax"]["line"] == (1 << 32) - 1
     circle = ValueError("a")
     circle.__cause__ = KeyError("b")
     circle.__cause__.__context__ = circle
@@ -172,6 +183,14 @@ def test_nothing_an_exception_does_can_hide_it() -> None:
         outer.__cause__ = chain
         chain = outer
     assert str(described(chain)).count("'type'") == 9
+
+
+def test_a_circle_of_exceptions_is_no_cancellation() -> None:
+    first, second = ValueError("a"), KeyError("b")
+    first.__context__, second.__context__ = second, first
+    assert not is_cancellation(first)
+    second.__context__ = Cancelled()
+    assert is_cancellation(first)
 
 
 def test_a_small_frame_keeps_the_class() -> None:

@@ -12,7 +12,9 @@ from snakepit_bridge import _wire as wire
 Start = Callable[..., Any]
 
 ADAPTER = """
-    from snakepit_bridge import ToolError
+    import asyncio
+    import threading
+    from snakepit_bridge import ToolError, current_call
 
     kept = []
 
@@ -56,6 +58,28 @@ ADAPTER = """
 
     def plain(value):
         return value
+
+    async def chat(messages):
+        queue = asyncio.Queue()
+
+        async def read():
+            async for message in messages:
+                await queue.put(message)
+
+        reader = asyncio.ensure_future(read())
+        yield "ready"
+        for _ in range(20):
+            yield "more"
+        yield await queue.get()
+        reader.cancel()
+
+    def asks_meanwhile(messages):
+        call, got = current_call(), []
+        taker = threading.Thread(target=lambda: got.extend(messages))
+        taker.start()
+        answer = call.call("tool")
+        taker.join()
+        return [answer, got]
 """
 
 
@@ -176,3 +200,32 @@ def test_a_malformed_item_ends_the_worker(worker: Start, kind: int, body: bytes)
     it.lanes[0].expect(wire.PULL, ident)
     it.lanes[0].send(kind, body, ident)
     assert it.host.exited() == {"pid": it.pid, "code": 70}
+
+
+def test_chunks_do_not_wait_for_the_input(it: Any) -> None:
+    lane = it.lanes[0]
+    call = it.start("chat", stream=True, input="messages")
+    chunks: list[Any] = []
+    while len(chunks) < 21:
+        frame = lane.read()
+        assert frame.kind in (wire.CHUNK, wire.PULL), frame
+        if frame.kind == wire.CHUNK:
+            chunks.append(frame.json)
+            lane.send(wire.CREDIT, (1).to_bytes(4, "little"), call)
+    lane.send(wire.ITEM, "hello", call)
+    lane.send(wire.ITEMS_END, b"", call)
+    assert lane.expect(wire.CHUNK).json == "hello"
+    lane.expect(wire.END)
+    assert chunks == ["ready"] + ["more"] * 20
+    assert it.call("plain", 1) == 1
+
+
+def test_questions_do_not_wait_for_the_input(it: Any) -> None:
+    lane = it.lanes[0]
+    call = it.start("asks_meanwhile", input="messages")
+    frames = {frame.kind: frame for frame in (lane.read(), lane.read())}
+    assert set(frames) == {wire.ASK, wire.PULL}
+    lane.send(wire.REPLY, [frames[wire.ASK].json[0], "answer"], call)
+    lane.send(wire.ITEM, "item", call)
+    lane.send(wire.ITEMS_END, b"", call)
+    assert it.finish(call).json == ["answer", ["item"]]

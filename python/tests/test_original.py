@@ -78,6 +78,9 @@ EXECUTE = """
 
         def _listed(self, a):
             return ["listed", a]
+
+        def session_closed(self, session_id, state):
+            print("closed", session_id)
         %s
 """
 
@@ -125,3 +128,10 @@ def test_tools_of_the_host_have_their_old_names() -> None:
     assert context.call_elixir_tool("lookup", id=7) == ["lookup", {"id": 7}]
     assert "lookup" in context.elixir_tools
     assert context.elixir_tools["lookup"](id=7) == ["lookup", {"id": 7}]
+
+
+def test_the_end_of_a_session_does_not_go_to_execute_tool(worker: Start) -> None:
+    it = worker(EXECUTE % "")
+    assert it.call("anything", session="s", state=1)[2] == "s"
+    assert it.call("snakepit.session_closed", [["s", 1, True]]) is None
+    it.until(lambda: it.texts("stdout") == ["closed s"])

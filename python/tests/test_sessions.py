@@ -25,6 +25,31 @@ PLAIN = """
         return [type(context.state).__name__, context.state is current_call().state, dict(context.state)]
 """
 
+WATCHED = """
+    import sys
+    import threading
+    from snakepit_bridge import current_call
+
+    sys.setswitchinterval(1e-5)
+    seen = {}
+
+    def look():
+        while True:
+            call = current_call()
+            if call is not None:
+                seen.setdefault(call.id, set()).add(call.session)
+
+    def watch():
+        threading.Thread(target=look, daemon=True).start()
+        return current_call().session
+
+    def last(_):
+        call = current_call()
+        while call.id not in seen:
+            pass
+        return sorted(seen[call.id])
+"""
+
 SAVED = """
     import json
     from snakepit_bridge import BaseAdapter, Cancelled, context, tool
@@ -80,6 +105,10 @@ def it(worker: Start) -> Any:
     return worker(SAVED)
 
 
+CANNOT = 1 << 63
+"""In the version of a STATE: the session cannot be handed over."""
+
+
 def left(frame: Any) -> tuple[int, bytes]:
     """Version and bytes of a STATE."""
     return int.from_bytes(frame.body[:8], "little"), frame.body[8:]
@@ -97,6 +126,14 @@ def test_a_session_keeps_a_dict_of_its_own(worker: Start) -> None:
     assert it.call("add", 3, session="b") == [3]
     assert it.call("kind", session="c") == ["SessionState", True, {}]
     assert it.states == [], "nobody saves it"
+
+
+def test_no_thread_sees_a_call_in_the_session_of_another(worker: Start) -> None:
+    it = worker(WATCHED)
+    assert it.call("watch", session="first") == "first"
+    # Long to read: the watching thread has many turns before the call is admitted.
+    slow = [{"$": ["decimal", "1"]}] * 20_000
+    assert it.call("last", slow, session="second") == ["second"]
 
 
 def test_a_call_without_a_session_has_no_state(worker: Start) -> None:
@@ -199,6 +236,15 @@ def test_what_was_left_elsewhere_is_loaded_before_the_command(it: Any) -> None:
     assert left(it.states[-1]) == (1, b'{"items": [1, 2]}')
 
 
+def test_what_a_cancelled_call_did_not_load_the_next_one_does(worker: Start) -> None:
+    it = worker(LOADING)
+    call = it.enter("a", (1, 1), b"[1]", "look")
+    it.until(lambda: it.texts("stdout") == ["loading"])
+    it.cancel(call)
+    assert it.finish(call).json["kind"] == "cancelled"
+    assert it.finish(it.enter("a", (1, 1), b"[1]", "look")).json == [1]
+
+
 def test_an_edition_is_loaded_once_and_the_first_call_after_it_says_so(it: Any) -> None:
     data = b'{"items": [1]}'
     assert it.finish(it.enter("a", (1, 1), data, "look")).json == [1]
@@ -224,13 +270,13 @@ def test_what_cannot_be_saved_is_logged_and_the_call_answered(it: Any, key: str,
     (logged,) = it.texts("log")
     assert logged.startswith("save_session of session 'a' raised")
     assert text in logged
-    assert it.states == []
+    assert left(it.states[-1]) == (CANNOT | 1, b"")
 
 
 def test_what_fits_no_frame_is_logged_and_not_handed_over(it: Any) -> None:
     it.call("spoil", "large", session="a")
     it.sync()
-    assert left(it.states[-1]) == (1, b"")
+    assert left(it.states[-1]) == (CANNOT | 2, b"")
     assert "more than max_payload" in it.texts("log")[0]
 
 
@@ -280,3 +326,57 @@ def test_a_malformed_state_ends_the_worker(it: Any, state: Any) -> None:
     it.start("look", session="a", state=state)
     assert it.lanes[0].read() is None
     assert it.host.exited()["code"] == wire.EXIT_PROTOCOL
+
+
+LOADING = """
+    import json
+    import time
+    from snakepit_bridge import BaseAdapter, context, tool
+
+    class Adapter(BaseAdapter):
+        loads = 0
+
+        @tool
+        def look(self):
+            return context.state["items"]
+
+        def load_session(self, session_id, data):
+            self.loads += 1
+            if self.loads == 1:
+                print("loading", flush=True)
+                while True:
+                    time.sleep(0.001)
+            return {"items": json.loads(data)}
+"""
+
+ASKING = """
+    import threading
+    from snakepit_bridge import BaseAdapter, current_call, tool
+
+    class Adapter(BaseAdapter):
+        @tool
+        def leave(self, go):
+            call = current_call()
+
+            def ask():
+                try:
+                    call.call("slow")
+                except RuntimeError:
+                    pass  # the call ended first
+
+            threading.Thread(target=ask).start()
+            next(go)  # by then the thread has asked
+
+        def save_session(self, session_id, state):
+            return b"left"
+"""
+
+
+def test_what_a_session_leaves_does_not_wait_for_a_tool(worker: Start) -> None:
+    it = worker(ASKING)
+    call = it.start("leave", session="s", state=1, input="go")
+    frames = {frame.kind for frame in (it.lanes[0].read(), it.lanes[0].read())}
+    assert frames == {wire.ASK, wire.PULL}
+    it.lanes[0].send(wire.ITEM, "go", call)
+    assert it.finish(call).json is None
+    assert left(it.states[-1])[1] == b"left"

@@ -112,6 +112,19 @@ def test_who_waits_for_one_that_was_interrupted_tries_again() -> None:
     assert len(attempts) == 2
 
 
+def test_an_attempt_that_nobody_is_at_any_more_is_replaced() -> None:
+    from snakepit_bridge._shared import _Attempt
+
+    model = shared(lambda: "a model")
+    model._attempts[os.getpid()] = _Attempt()
+    waiter = threading.Thread(target=model)
+    waiter.start()
+    waiting_for(model, 1)
+    assert model() == "a model"
+    waiter.join(PATIENCE)
+    assert not waiter.is_alive()
+
+
 def test_a_factory_that_needs_its_own_object_is_refused() -> None:
     model: Shared[Any] = shared(lambda: model())
     with pytest.raises(RuntimeError, match="waits for the object it is to make"):
@@ -211,3 +224,55 @@ def test_lanes_of_a_process_share_and_processes_do_not(worker: Callable[..., Any
     assert it.call("which") == [first[0], 1]
     other = it.host.fork(2, lane_kind="thread")
     assert other.call("which")[1] == 1
+
+
+INTERRUPTED = """
+    import socket
+    from snakepit_bridge import BaseAdapter, shared, tool
+
+    attempts = []
+
+    @shared
+    def model():
+        attempts.append(1)
+        if len(attempts) == 1:
+            ours.recv(1)  # raises while the interruption is on its way
+        return "a model"
+
+    class Adapter(BaseAdapter):
+        __thread_safe__ = True
+
+        @tool
+        def prepare(self):
+            global ours, theirs
+            ours, theirs = socket.socketpair()
+            ours.send(b"unread, so that closing is a reset")
+
+        @tool
+        def ask(self):
+            return model()
+
+        @tool
+        def asked(self):
+            return len(attempts)
+
+        @tool
+        def reset(self):
+            theirs.close()
+"""
+
+
+def test_an_interruption_that_arrives_during_a_failure_leaves_nobody_waiting(worker: Callable[..., Any]) -> None:
+    it = worker(INTERRUPTED, lanes=2, kind="thread")
+    it.call("prepare")
+    call = it.start("ask", lane=0)
+    while not it.call("asked", lane=1):
+        pass
+    it.cancel(call)
+    it.sync()
+    it.call("reset", lane=1)
+    error = it.finish(call, lane=0).json
+    assert error["kind"] == "cancelled"
+    calls = [it.start("ask", lane=lane) for lane in (0, 1)]
+    assert [it.finish(ident, lane).json for lane, ident in enumerate(calls)] == ["a model"] * 2
+    assert it.call("asked") == 2

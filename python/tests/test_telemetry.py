@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -223,6 +224,26 @@ def test_decorated_generators_and_coroutines_are_spans_until_their_end(worker: A
     names = [event["name"] for event in lane.told(4)]
     assert names == ["astream.start", "astream.stop"] * 2
     assert lane.events[3].json["metadata"] == {"error": False}
+
+
+def test_a_decorated_stream_that_is_dropped_cleans_up_at_once() -> None:
+    ended = []
+
+    @telemetry.span("stream")
+    async def stream() -> Any:
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.append("in order")
+
+    async def drop() -> list[str]:
+        items = stream()
+        await items.__anext__()
+        await items.aclose()
+        return list(ended)
+
+    assert asyncio.run(drop()) == ["in order"]
 
 
 def test_a_span_left_open_is_no_parent_to_later_calls(worker: Any) -> None:

@@ -32,7 +32,7 @@ class Adapter(ThreadSafeAdapter):
 
     @thread_safe_method(lock=True)
     def locked(self, other: ThreadSafeAdapter) -> bool:
-        return not in_threads(1, lambda: other._lock.acquire(blocking=False))[0]
+        return not in_threads(1, lambda: other._snakepit_lock.acquire(blocking=False))[0]
 
     @thread_safe_method
     def count(self) -> Iterator[int]:
@@ -56,6 +56,22 @@ def test_all_adapters_of_a_process_have_one_lock() -> None:
     in_threads(4, add)
     assert Adapter.total - before == 4000
     assert adapters[0].locked(adapters[1])
+
+
+def test_a_subclass_may_have_a_lock_and_a_tracker_of_its_own() -> None:
+    class Own(ThreadSafeAdapter):
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._tracker = None
+
+        @thread_safe_method
+        def run(self) -> int:
+            return 1
+
+    adapter = Own()
+    assert adapter.acquire_lock() is ThreadSafeAdapter().acquire_lock()
+    assert adapter.run() == 1
+    assert adapter.get_stats()["tracker"]["total_requests"] == 1
 
 
 def test_the_lock_may_be_taken_again_by_who_holds_it() -> None:
@@ -152,7 +168,7 @@ def test_a_forked_copy_can_take_a_lock_that_another_thread_held() -> None:
     it, held, done = Adapter(), threading.Event(), threading.Event()
 
     def hold() -> None:
-        with it.acquire_lock(), it._tracker._lock:
+        with it.acquire_lock(), it._snakepit_tracker._lock:
             held.set()
             done.wait(30)
 

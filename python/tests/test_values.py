@@ -318,6 +318,15 @@ def test_arrays_without_numpy_keep_their_bytes(monkeypatch: pytest.MonkeyPatch) 
     assert (back.dtype, back.shape, back.data) == ("<f8", (1, 2), bytes(16))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size"),
+    [("<f8", (-1,), 8), ("<f8", (2,), 8), ("<f8", (1.0,), 8), ("f", (1,), 4), (None, (1,), 8), ("<U2", (2,), 4)],
+)
+def test_an_array_that_contradicts_itself_is_refused(dtype: Any, shape: Any, size: int) -> None:
+    with pytest.raises(Unserialisable, match=r"result\[0\]"):
+        encode([RawArray(dtype, shape, bytes(size))])
+
+
 def test_arrays_of_numpy() -> None:
     np = pytest.importorskip("numpy")
     for array in (

@@ -62,7 +62,7 @@ class Answers:
         except _Impossible as reason:
             self.error(reason.described)
             return False
-        with self._exchange.lock:  # other threads may be asking
+        with self._exchange.sending:  # other threads may be asking
             if buffers:
                 parts = body_parts(text, buffers)
                 self._link.send(CHUNK, FLAG_BUFFERS, CODEC_JSON, self._gate.running, parts)
@@ -149,7 +149,9 @@ def cancelled(error: BaseException) -> dict[str, Any]:
 
 def is_cancellation(error: BaseException | None) -> bool:
     """Whether the exception is how a cancellation shows: itself, or what clean-up code raised because of it."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # user code may have made a circle of them
+        seen.add(id(error))
         # asyncio's own is matched by name: asyncio need not be loaded here.
         if isinstance(error, Cancelled) or type(error).__name__ == "CancelledError":
             return True

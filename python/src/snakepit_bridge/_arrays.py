@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 from typing import Any, Callable
 
@@ -23,6 +24,29 @@ class RawArray:
 
     def __repr__(self) -> str:
         return "RawArray(dtype=%r, shape=%r, %d bytes)" % (self.dtype, self.shape, len(self.data))
+
+
+_DTYPE = re.compile(r"[<>|=]?[a-zA-Z]([0-9]+)(\[.+\])?\Z")
+
+
+def checked(array: RawArray) -> RawArray:
+    """The array, which user code may have made. Raises `Unserialisable` if shape, dtype and bytes do not agree."""
+    sides = list(array.shape)
+    if not all(isinstance(side, int) and not isinstance(side, bool) and side >= 0 for side in sides):
+        raise Unserialisable("the shape of an array is not of whole numbers from 0 on: %.100r" % (array.shape,))
+    form = _DTYPE.match(array.dtype)
+    if form is None:
+        raise Unserialisable("%.100r is not the dtype of an array; one is '<f8'" % (array.dtype,))
+    # Text is counted in characters of four bytes.
+    size = int(form.group(1)) * (4 if "U" in array.dtype[:2] else 1)
+    for side in sides:
+        size *= side
+    held = memoryview(array.data).nbytes
+    if size != held:
+        raise Unserialisable(
+            "an array of dtype %s and shape %r has %d bytes, not %d" % (array.dtype, sides, size, held)
+        )
+    return array
 
 
 def library(name: str, attribute: str) -> Any:

@@ -1,6 +1,7 @@
 """What crosses a lane while its call runs: questions, input, leave for chunks; must not know commands or answers.
 
-The lane's thread shares its connection here with whatever threads user code works with: `lock` is for one at a time.
+The lane's thread shares its connection here with whatever threads user code works with. Who writes holds `sending` for
+the write only; of those who wait one reads, for all of them: no chunk, question or item waits for another of these.
 The end of a call is "write mine, then read theirs" on both sides: the lane notes the end before it looks whether
 anybody has exchanged anything, others note that they do before they look whether the call has ended.
 """
@@ -51,8 +52,8 @@ class Exchange:
     """What the call that one lane serves exchanges with its caller's side."""
 
     def __init__(self, link: Connection, gate: Gate) -> None:
-        self.lock = threading.Lock()
-        """Held by whoever writes to or reads from the lane while its call runs."""
+        self.sending = threading.Lock()
+        """Held by whoever writes to the lane while its call runs, and never while waiting for the host."""
         self.ended = 0
         """The last call whose answer was begun: nothing is exchanged for it any more."""
         self.is_used = False
@@ -60,6 +61,12 @@ class Exchange:
         self._link = link
         self._gate = gate
         self._fault: Exception | None = None
+        self._asking = threading.Lock()
+        self._taking = threading.Lock()
+        # One question, and one taker of items at a time: each keeps its own lock while it waits.
+        self._changed = threading.Condition(threading.Lock())
+        """Guards what has arrived, and `_is_read`: whether somebody reads the lane, for all who wait."""
+        self._is_read = False
         self._numbers = itertools.count(1)
         self._poll: Any = None
         self._forget()
@@ -78,23 +85,21 @@ class Exchange:
         """The call is about to be answered: have others let go. Raises what broke the connection meanwhile."""
         self.ended = ident
         if self.is_used:
-            if not self.lock.acquire(False):
-                self._gate.wake()
-                self.lock.acquire()
-                self._gate.drain()
-            self.is_used = False
-            self._forget()
-            self.lock.release()
+            with self.sending:
+                pass  # whoever was writing is done, and who comes later sees the end
+            with self._changed:
+                while self._is_read:
+                    self._gate.wake()
+                    self._changed.wait()
+                self.is_used = False
+                self._forget()
             if self._fault is not None:
                 raise self._fault
 
     def wait_for_credit(self, ident: int) -> int:
         """Block until the host allows more chunks, and how many. Not armed: an interrupted read would lose bytes."""
-        with self.lock:
-            self.is_used = True
-            self._wait(ident, lambda: self._credit)
-            credit, self._credit = self._credit, 0
-            return credit
+        self.is_used = True
+        return int(self._wait(ident, self._take_credit))
 
     def pass_over(self, kind: int, ident: int) -> None:
         """A frame between calls. One that crossed the answer of its call concerns nobody. Raises `ProtocolError`."""
@@ -144,42 +149,38 @@ class Exchange:
         return function(*args)
 
     def _ask(self, ident: int, number: int, parts: Sequence[Any], has_buffers: bool) -> Any:
-        with self.lock:
-            self._begin(ident)
+        with self._asking:
+            self.is_used = True
             self._reply = None
             self._number = number
-            if has_buffers:
-                self._send(ASK, FLAG_BUFFERS, CODEC_JSON, ident, parts)
-            else:
-                self._send_text(ASK, ident, parts[0])
             try:
-                self._wait(ident, lambda: self._reply)
-                return self._reply[0]
+                if has_buffers:
+                    self._send(ident, self._link.send, ASK, FLAG_BUFFERS, CODEC_JSON, ident, parts)
+                else:
+                    self._send(ident, self._link.send_text, ASK, ident, parts[0])
+                return self._wait(ident, lambda: self._reply)[0]
             finally:
                 self._reply = None
                 self._number = 0
 
     def _next_item(self, ident: int, end: Any) -> Any:
-        with self.lock:
-            self._begin(ident)
-            items = self._items
-            if not self._is_over:
-                if self._under_way <= ITEMS_AHEAD // 2:
-                    count = ITEMS_AHEAD - self._under_way
-                    self._send(PULL, 0, CODEC_RAW, ident, [count.to_bytes(4, "little")])
-                    self._under_way = ITEMS_AHEAD
-                if not items:
-                    self._wait(ident, lambda: items or self._is_over)
-            if not items:
-                return end
-            self._under_way -= 1
-            return items.popleft()
+        with self._taking:
+            self.is_used = True
+            if not self._is_over and self._under_way <= ITEMS_AHEAD // 2:
+                count = ITEMS_AHEAD - self._under_way
+                self._send(ident, self._link.send, PULL, 0, CODEC_RAW, ident, [count.to_bytes(4, "little")])
+                with self._changed:
+                    self._under_way += count
+            return self._wait(ident, lambda: self._take_item(end))[0]
 
-    # Under the lock.
-
-    def _begin(self, ident: int) -> None:
-        self.is_used = True
-        self._check(ident)
+    def _send(self, ident: int, send: Callable[..., None], *frame: Any) -> None:
+        with self.sending:
+            self._check(ident)
+            try:
+                send(*frame)
+            except LinkClosed as fault:
+                self._fault = fault
+                raise
 
     def _check(self, ident: int) -> None:
         """Whether the call goes on. Raises if not."""
@@ -193,39 +194,54 @@ class Exchange:
                 gate.interrupt_here()
             raise Cancelled
 
-    def _send(self, kind: int, flags: int, codec: int, ident: int, parts: Sequence[Any]) -> None:
-        try:
-            self._link.send(kind, flags, codec, ident, parts)
-        except LinkClosed as fault:
-            self._fault = fault
-            raise
-
-    def _send_text(self, kind: int, ident: int, text: bytes) -> None:
-        try:
-            self._link.send_text(kind, ident, text)
-        except LinkClosed as fault:
-            self._fault = fault
-            raise
-
-    def _wait(self, ident: int, is_there: Callable[[], Any]) -> None:
-        """Take what the host sends until something is there, or the call is cancelled."""
-        gate, link = self._gate, self._link
-        poll = self._poll or self._make_poll()
-        wake = gate.wake_descriptor
-        self._check(ident)
-        while not is_there():
-            if not link.read_ahead:
-                ready = poll.poll()
-                if len(ready) > 1 or ready[0][0] == wake:
-                    gate.drain()
+    def _wait(self, ident: int, take: Callable[[], Any]) -> Any:
+        """What `take` finds once it finds something. Meanwhile this thread reads, or waits for the one that does."""
+        changed = self._changed
+        while True:
+            with changed:
+                while True:
                     self._check(ident)
-                    if len(ready) == 1:
-                        continue
+                    taken = take()
+                    if taken:
+                        return taken
+                    if not self._is_read:
+                        break
+                    changed.wait()
+                self._is_read = True
             try:
-                self._take(*link.read())
-            except (LinkClosed, ProtocolError) as fault:
-                self._fault = fault
-                raise
+                self._read()
+            finally:
+                with changed:
+                    self._is_read = False
+                    changed.notify_all()
+
+    def _read(self) -> None:
+        """Take one frame, or be woken without one. By whoever has set `_is_read`."""
+        gate, link = self._gate, self._link
+        if not link.read_ahead:
+            ready = (self._poll or self._make_poll()).poll()
+            if len(ready) > 1 or ready[0][0] == gate.wake_descriptor:
+                gate.drain()
+                return
+        try:
+            frame = link.read()
+            with self._changed:
+                self._take(*frame)
+        except (LinkClosed, ProtocolError) as fault:
+            self._fault = fault
+            raise
+
+    # Under `_changed`.
+
+    def _take_credit(self) -> int:
+        credit, self._credit = self._credit, 0
+        return credit
+
+    def _take_item(self, end: Any) -> tuple[Any] | None:
+        if self._items:
+            self._under_way -= 1
+            return (self._items.popleft(),)
+        return (end,) if self._is_over else None
 
     def _make_poll(self) -> Any:
         self._poll = poll = select.poll()

@@ -61,26 +61,31 @@ class Lane:
         self.stopping = False
         self.exchange = Exchange(link, gate)
         self.answers = Answers(link, gate, self.exchange)
-        self._command = ""
-        self._deadline: int | None = None
-        self._context: Mapping[str, Any] = _NO_CONTEXT
+        self._call: tuple[int, str, int | None, Mapping[str, Any]] = (0, "", None, _NO_CONTEXT)
+        """Id, command, deadline and context of the call admitted last: one object, as other threads read it."""
         self._current: CallContext | None = None
         self._visit: Visit | None = None
         """The session to be saved before the call's final answer."""
 
     @property
+    def _command(self) -> str:
+        return self._call[1]
+
+    @property
     def deadline(self) -> int | None:
         """The deadline of the call in progress, in nanoseconds of `CLOCK_MONOTONIC`."""
-        return self._deadline if self.gate.running else None
+        ident, _, deadline, _ = self._call
+        return deadline if ident == self.gate.running else None
 
     def current_call(self) -> CallContext | None:
         """What `current_call()` answers on this lane."""
-        ident = self.gate.running
-        if not ident:
+        ident, command, deadline, context = self._call
+        # Of a call that is not admitted yet, nothing is known but its number.
+        if not ident or ident != self.gate.running:
             return None
         current = self._current
         if current is None or current.id != ident:
-            current = CallContext(ident, self._command, self._deadline, self._context, self)
+            current = CallContext(ident, command, deadline, context, self)
             self._current = current
         return current
 
@@ -227,10 +232,8 @@ class Lane:
             raise ProtocolError("CALL items are not a string, an array and an object")
         if type(context) is not dict:
             raise ProtocolError("the context of CALL is not an object")
-        self._command = command
-        self._context = context
-        self._deadline = deadline
         gate = self.gate
+        self._call = gate.running, command, deadline, context
         if gate.told_early and gate.running in gate.told_early:
             self.answers.error(error_of("cancelled", BEFORE_START))
             return None
@@ -302,7 +305,7 @@ class Lane:
             return
         if len(body) > self.link.max_frame:
             body = keeper.refuse(visit, len(body))
-        with self.exchange.lock:  # other threads may be asking
+        with self.exchange.sending:  # other threads may be asking
             self.link.send(STATE, 0, CODEC_RAW, self.gate.running, [body])
 
     def _interruptibly(self, function: Callable[[Visit], Any], visit: Visit) -> Any:

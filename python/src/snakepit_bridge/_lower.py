@@ -8,7 +8,7 @@ import uuid
 from functools import partial
 from typing import Any, Callable, Iterable, Optional, Tuple
 
-from ._arrays import RawArray, Unserialisable
+from ._arrays import RawArray, Unserialisable, checked
 from ._duck import equivalent, last_resort, real_moment, real_span, zone_suffix
 from ._refs import Kept
 from ._tables import Columns, RawTable
@@ -114,6 +114,7 @@ class Lowering:
         return {"$": ["uuid", str(value)]}
 
     def _raw_array(self, value: RawArray, path: Path, depth: int) -> Any:
+        _guarded(partial(checked, value), path)
         return {"$": ["array", value.dtype, list(value.shape), self._buffer(value.data)]}
 
     def _raw_table(self, value: RawTable, path: Path, depth: int) -> Any:

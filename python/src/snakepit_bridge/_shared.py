@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from typing import Any, Callable, Collection, Generic, TypeVar, overload
+
+from ._api import Cancelled
+from ._sender import shielded
 
 _T = TypeVar("_T")
 
@@ -74,45 +78,68 @@ class Shared(Generic[_T]):
         return str(getattr(self._factory, "__name__", self._factory))
 
     def _build(self) -> _T:
-        process = os.getpid()
+        process, here = os.getpid(), threading.get_ident()
+        # Who was interrupted while it waited may have left this behind.
+        _waiting.pop(here, None)
         while not self._is_built:
             mine = _Attempt()
             try:
-                attempt = self._attempts.setdefault(process, mine)
-                if attempt is mine:
-                    self._value = value = _made(self._factory)
-                    for tell in ON_BUILT:
-                        tell(value, self.read_only)
-                    self._is_built = True
-                    mine.done.set()
-                    break
-            except BaseException as error:
-                self._give_up(process, mine, error)
+                try:
+                    attempt = self._attempts.setdefault(process, mine)
+                    if attempt is mine:
+                        self._value = value = _made(self._factory)
+                        for tell in ON_BUILT:
+                            tell(value, self.read_only)
+                        self._is_built = True
+                        shielded(self._end, process, mine, None)
+                        break
+                except BaseException as error:
+                    shielded(self._end, process, mine, error)
+                    raise
+            except Cancelled as error:
+                # It may have come in the way of the above, and comes once to a call.
+                shielded(self._end, process, mine, error)
                 raise
-            self._await(attempt)
+            if attempt.thread == here and not _is_here(attempt):
+                self._attempts.pop(process, None)  # whatever ended it, nobody is at it
+                continue
+            self._await(process, attempt)
         return self._value
 
-    def _give_up(self, process: int, mine: _Attempt, error: BaseException) -> None:
-        if self._attempts.get(process) is mine and not self._is_built:
+    def _end(self, process: int, mine: _Attempt, error: BaseException | None) -> None:
+        """Have those who wait for an attempt go on. Doing it twice does no harm; interrupted halfway it would."""
+        if not self._is_built and self._attempts.get(process) is mine:
             mine.error = error
             del self._attempts[process]
-            mine.done.set()
+        mine.done.set()
 
-    def _await(self, attempt: _Attempt) -> None:
+    def _await(self, process: int, attempt: _Attempt) -> None:
         here = threading.get_ident()
         # Written before others' are read: of two that begin to wait for each other at least one sees it.
         _waiting[here] = attempt
         try:
             if _waits_for(attempt, here):
                 raise RuntimeError("the factory of %r waits for the object it is to make" % self)
-            while not attempt.done.wait(_SLICE):
-                pass
+            while not self._is_built and self._attempts.get(process) is attempt:
+                # Shielded: the lock inside must not stay taken, for who ends the attempt needs it.
+                if shielded(attempt.done.wait, _SLICE):
+                    break
         finally:
             _waiting.pop(here, None)
         error = attempt.error
         # Who was interrupted was somebody else: try again.
         if isinstance(error, Exception):
             raise error
+
+
+def _is_here(attempt: _Attempt) -> bool:
+    """Whether this very thread is inside that attempt."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is Shared._build.__code__ and frame.f_locals.get("mine") is attempt:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def _waits_for(attempt: _Attempt | None, thread: int) -> bool:

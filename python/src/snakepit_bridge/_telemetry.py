@@ -172,8 +172,12 @@ class Span:
 
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
                 with again():
-                    async for item in function(*args, **kwargs):
-                        yield item
+                    items = function(*args, **kwargs)
+                    try:
+                        async for item in items:
+                            yield item
+                    finally:
+                        await items.aclose()
 
         elif inspect.isgeneratorfunction(function):
 

@@ -17,6 +17,7 @@ _BOOT = os.path.join(os.path.dirname(os.path.dirname(_OWN)), "snakepit_boot.py")
 OUTER_FRAMES = 10
 INNER_FRAMES = 40
 MAX_TEXT = 1024
+_MAX_LINE = 2**32 - 1
 
 _MAX_MARKED_LINES = 100
 """Marks have the text parsed: what spans more lines has none."""
@@ -66,13 +67,23 @@ def frames_of(error: BaseException) -> list[dict[str, Any]]:
 
 
 def syntax_of(error: BaseException) -> dict[str, Any] | None:
-    """Where source text is wrong, of a `SyntaxError` that says so. That line never ran: no frame stands for it."""
-    if not isinstance(error, SyntaxError) or type(error.lineno) is not int:
+    """Where source text is wrong, of a `SyntaxError` that says so. That line never ran: no frame stands for it.
+
+    None as well where user code answers for the exception's attributes, and raises.
+    """
+    try:
+        return _syntax_of(error) if isinstance(error, SyntaxError) else None
+    except BaseException:
+        return None
+
+
+def _syntax_of(error: SyntaxError) -> dict[str, Any] | None:
+    if type(error.lineno) is not int:
         return None
     place: dict[str, Any] = {
         "message": cut(str(error.msg or "<no detail available>"), MAX_TEXT),
         "file": cut(str(error.filename or "<string>"), MAX_TEXT),
-        "line": max(0, error.lineno),
+        "line": min(max(0, error.lineno), _MAX_LINE),
     }
     if isinstance(error.text, str):
         line = error.text.rstrip("\n")

@@ -112,13 +112,13 @@ class ThreadSafeAdapter(BaseAdapter):
 
     __thread_safe__ = True
 
-    # Of the class, hence of the process: lanes have instances of their own.
-    _lock: Any = threading.RLock()
-    _tracker = RequestTracker()
+    # Of the class, hence of the process: lanes have instances of their own. Under names that subclasses do not use.
+    _snakepit_lock: Any = threading.RLock()
+    _snakepit_tracker = RequestTracker()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._tracker = RequestTracker()
+        cls._snakepit_tracker = RequestTracker()
 
     @property
     def _thread_local(self) -> ThreadLocalStorage:
@@ -131,7 +131,7 @@ class ThreadSafeAdapter(BaseAdapter):
 
         A call that waits for it cannot be interrupted by its caller: hold it for as short as possible.
         """
-        lock: ContextManager[Any] = self._lock
+        lock: ContextManager[Any] = self._snakepit_lock
         return lock
 
     def get_thread_local(self, key: str, default: Any = None) -> Any:
@@ -151,14 +151,14 @@ class ThreadSafeAdapter(BaseAdapter):
 
     def track_request(self, request_id: str | None = None) -> ContextManager[int]:
         """Count a request for as long as a `with` lasts. Gives its number; `request_id` is for who reads the code."""
-        return self._tracker.track()
+        return self._snakepit_tracker.track()
 
     def get_stats(self) -> dict[str, Any]:
         """The class, what it declares, and as `tracker` the requests of all lanes of this process."""
         return {
             "adapter_class": type(self).__name__,
             "thread_safe": self.__thread_safe__,
-            "tracker": self._tracker.get_stats(),
+            "tracker": self._snakepit_tracker.get_stats(),
         }
 
 
@@ -223,7 +223,7 @@ def validate_thread_safety(adapter_class: Any) -> bool:
 
 
 def _tracked(args: Any) -> ContextManager[Any]:
-    return args[0]._tracker.track() if args and isinstance(args[0], ThreadSafeAdapter) else NOTHING
+    return args[0]._snakepit_tracker.track() if args and isinstance(args[0], ThreadSafeAdapter) else NOTHING
 
 
 def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -238,9 +238,9 @@ def _locked(function: Callable[..., Any]) -> Callable[..., Any]:
 def _renew_locks() -> None:
     """In a forked copy: a lock that another thread held is held by nobody who could let go of it."""
     waiting = [ThreadSafeAdapter]
-    ThreadSafeAdapter._lock = threading.RLock()
+    ThreadSafeAdapter._snakepit_lock = threading.RLock()
     for adapter in waiting:
-        adapter._tracker._lock = threading.RLock()
+        adapter._snakepit_tracker._lock = threading.RLock()
         waiting += adapter.__subclasses__()
 
 
