@@ -167,6 +167,10 @@ def test_without_a_host_nothing_happens() -> None:
         assert span.traceparent is not None
 
 
+def test_metadata_may_be_called_anything() -> None:
+    assert telemetry.span("load", name="Ada", self=1).metadata == {"name": "Ada", "self": 1}
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_spans_nest_and_go_on_with_the_trace_of_the_caller(worker: Any, place: Any) -> None:
     lane = worker(SOURCE, **place)

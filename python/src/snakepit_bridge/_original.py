@@ -35,7 +35,7 @@ class WithFallback(dict):  # type: ignore[type-arg]
         """The function to call for a command, whatever its name."""
         return dict.get(self, name) or partial(self._fall_back, name)
 
-    def _fall_back(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _fall_back(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         if args:
             raise BadArguments("%s() goes to execute_tool, which takes arguments by name only" % name)
         context = SessionContext.current()

@@ -76,7 +76,7 @@ class Telemetry:
         """
         return self._send(_checked(name), measurements or {}, metadata or {}, None)
 
-    def span(self, name: str, **metadata: Any) -> Span:
+    def span(self, name: str, /, **metadata: Any) -> Span:
         """Tell the host when something begins and ends: `with telemetry.span("load", rows=3):`, or as a decorator.
 
         The events are `name.start` and `name.stop`; the latter has the measurement `duration` in seconds, and `error`
