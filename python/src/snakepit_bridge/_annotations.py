@@ -86,7 +86,7 @@ def _callee(function: Any) -> Any:
     """The function behind an object that can be called. What its class annotates are its fields, not its parameters."""
     if inspect.isroutine(function) or isinstance(function, type):
         return function
-    return inspect.unwrap(getattr(type(function), "__call__", function))
+    return inspect.unwrap(type(function).__call__)
 
 
 def _raw(subject: Any) -> dict[str, Any]:
