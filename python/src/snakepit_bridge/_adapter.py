@@ -45,6 +45,11 @@ def load(spec: str, preload: Sequence[str], arguments: Mapping[str, Any]) -> Ada
         _import(name, "preload module")
     module, class_name = _adapter_module(location, class_name)
     owner = _named_class(module, class_name, location) if class_name else pick_class(module)
+    return present(module, owner, location, arguments)
+
+
+def present(module: ModuleType, owner: type | None, location: str, arguments: Mapping[str, Any]) -> Adapter:
+    """The adapter that an imported module, or a class of it, is. Raises `AdapterError`."""
     if owner is not None:
         commands = class_commands(owner)
         subject: Any = owner
