@@ -302,6 +302,204 @@ def test_newer_syntax_is_understood_where_there_is_any(worker: Start) -> None:
         assert refused(it, "generic", [], "x") == "`count` has to be an int, not a str ('x')"
 
 
+TYPED_DICTS = """
+    from typing import Any, NamedTuple, TypedDict
+    from typing import Annotated, NotRequired, Required
+
+    class Opts(TypedDict):
+        name: str
+        verbose: NotRequired[bool]
+        level: Annotated[NotRequired[int], "how far"]
+        missing: NotRequired["NotThere"]
+
+    class Loose(TypedDict, total=False):
+        id: Required[int]
+        label: str
+
+    class More(Loose):
+        size: int
+
+    def opts(value: Opts): return value
+    def loose(value: Loose): return value
+    def more(value: More): return value
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="NotRequired is of Python 3.11")
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations"], ids=["objects", "text"])
+def test_keys_are_required_where_their_annotation_says_so(worker: Start, first: str) -> None:
+    it = worker(first + "\n" + TYPED_DICTS.replace("\n    ", "\n"))
+    assert it.call("opts", {"name": "x"}) == {"name": "x"}
+    assert refused(it, "opts", {"verbose": True}) == "`value` lacks the field `name`"
+    assert refused(it, "opts", {"name": "x", "level": "3"}) == "`value.level` has to be an int, not a str ('3')"
+    assert it.call("loose", {"id": 1}) == {"id": 1}
+    assert refused(it, "loose", {"label": "x"}) == "`value` lacks the field `id`"
+    assert it.call("more", {"id": 1, "size": 2}) == {"id": 1, "size": 2}
+    assert refused(it, "more", {"id": 1}) == "`value` lacks the field `size`"
+    schemas = {command["name"]: command["schema"]["$defs"] for command in it.info["commands"]}
+    assert schemas["opts"]["Opts"]["required"] == ["name"]
+
+
+def test_keys_of_a_base_stay_optional(worker: Start) -> None:
+    it = worker(
+        """
+        from typing import TypedDict
+
+        class Base(TypedDict, total=False):
+            label: str
+
+        class Derived(Base):
+            size: int
+
+        def f(value: Derived): return value
+        """
+    )
+    assert it.call("f", {"size": 1}) == {"size": 1}
+    if sys.version_info >= (3, 9):
+        assert refused(it, "f", {}) == "`value` lacks the field `size`"
+    else:
+        assert it.call("f", {}) == {}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="unpacking in annotations is of Python 3.11")
+def test_tuples_may_be_open_in_the_middle(worker: Start) -> None:
+    it = worker(
+        """
+        from typing import Tuple, TypeVarTuple, Unpack
+        Ts = TypeVarTuple("Ts")
+        def after(value: tuple[int, *tuple[str, ...]]): return value
+        def around(value: Tuple[int, Unpack[Tuple[str, ...]], bool]): return value
+        def fixed(value: tuple[int, *tuple[str, bool]]): return value
+        def anything(value: tuple[int, *Ts]): return value
+        def rest(*args: *tuple[int, ...]): return args
+        """
+    )
+    assert [list(it.call("after", value)["$"][1]) for value in ([1], [1, "a", "b"])] == [[1], [1, "a", "b"]]
+    assert refused(it, "after", []) == "`value` has to be a tuple of 1 or more items, not a list of 0 items"
+    assert refused(it, "after", [1, "a", 2]) == "`value[2]` has to be a str, not an int (2)"
+    assert it.call("around", [1, "a", "b", True])["$"][1] == [1, "a", "b", True]
+    assert refused(it, "around", [1, "a", "b"]) == "`value[2]` has to be a bool, not a str ('b')"
+    assert refused(it, "fixed", [1, "a", 2]) == "`value[2]` has to be a bool, not an int (2)"
+    assert it.call("anything", [1, "a", None])["$"][1] == [1, "a", None]
+    assert it.call("rest", 1, 2)["$"][1] == [1, 2]
+    assert refused(it, "rest", 1, "2") == "`args[1]` has to be an int, not a str ('2')"
+    schemas = {command["name"]: command["schema"]["properties"].get("value") for command in it.info["commands"]}
+    integer, text = {"type": "integer"}, {"type": "string"}
+    assert schemas["after"] == {"type": "array", "prefixItems": [integer], "items": text, "minItems": 1}
+    assert schemas["around"] == {"type": "array", "prefixItems": [integer], "minItems": 2}
+
+
+def test_text_of_moments_is_read_alike_by_every_python(worker: Start) -> None:
+    it = worker(
+        """
+        import datetime
+        def moment(at: datetime.datetime): return [at.microsecond, at.tzinfo is not None]
+        def clock(at: datetime.time): return [at.hour, at.microsecond, at.tzinfo is not None]
+        """
+    )
+    assert it.call("moment", "2026-01-02T03:04:05.5Z") == [500_000, True]
+    assert it.call("moment", "2026-01-02T03:04:05.123456789+01:00") == [123_456, True]
+    assert it.call("clock", "12:30:00Z") == [12, 0, True]
+    assert it.call("clock", "12:30:00.25") == [12, 250_000, False]
+    assert "`at` has to be a time" in refused(it, "clock", "12:30:00.x")
+
+
+def test_what_a_decorator_says_is_believed(worker: Start) -> None:
+    it = worker(
+        """
+        import functools, inspect
+        from typing import NamedTuple
+
+        def from_text(function):
+            @functools.wraps(function)
+            def wrapper(value): return function(int(value))
+            parameter = inspect.Parameter("value", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
+            wrapper.__signature__ = inspect.Signature([parameter])
+            return wrapper
+
+        @from_text
+        def double(value: int): return 2 * value
+
+        class Scale:
+            factor: str
+            def __call__(self, factor: int): return 2 * factor
+
+        scale = Scale()
+
+        class Page(NamedTuple):
+            limit: int = None
+
+        def page(page: Page): return page.limit
+        __all__ = ["double", "scale", "page"]
+        """
+    )
+    assert it.call("double", "4") == 8
+    assert refused(it, "double", 4) == "`value` has to be a str, not an int (4)"
+    assert it.call("scale", 4) == 8
+    assert refused(it, "scale", "4") == "`factor` has to be an int, not a str ('4')"
+    assert it.call("page", {"limit": None}) is None
+    assert "`page.limit`" in refused(it, "page", {"limit": "x"})
+
+
+def test_arguments_of_a_cached_method_are_its_own(worker: Start) -> None:
+    it = worker(
+        """
+        import functools
+        from snakepit_bridge import tool
+
+        class Adapter:
+            @tool
+            @functools.lru_cache(maxsize=None)
+            def cached(self, a: int, b: str): return [a, b]
+
+            @tool
+            @staticmethod
+            def static(a: int): return a
+
+            @tool
+            @classmethod
+            def of_class(cls, a: int): return a
+
+            def base(self, a: int, b: str): return [a, b]
+            partial = tool(functools.partialmethod(base, 1))
+        """
+    )
+    signatures = {command["name"]: command["signature"] for command in it.info["commands"]}
+    assert signatures["cached"] == "(a: int, b: str)"
+    assert signatures["partial"] == "(b: str)"
+    assert it.call("cached", 1, "x") == [1, "x"]
+    assert refused(it, "cached", "x", 1) == "`a` has to be an int, not a str ('x')"
+    if sys.version_info >= (3, 10):
+        assert it.call("static", 1) == it.call("of_class", 1) == 1
+    assert it.call("partial", "x") == [1, "x"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated late from Python 3.14 on")
+def test_names_for_type_checkers_cost_only_their_own_check(worker: Start) -> None:
+    it = worker(
+        """
+        import dataclasses
+        from typing import TYPE_CHECKING
+        from snakepit_bridge import tool
+        if TYPE_CHECKING:
+            from nowhere import Context
+
+        @dataclasses.dataclass
+        class Row:
+            name: str
+            context: Context = None
+
+        class Adapter:
+            def __init__(self, context: Context = None): pass
+
+            @tool
+            def f(self, row: Row): return row.name
+        """
+    )
+    assert it.call("f", {"name": "a"}) == "a"
+    assert refused(it, "f", {"name": 5}) == "`row.name` has to be a str, not an int (5)"
+
+
 def test_arrays_are_checked_where_numpy_is(worker: Start) -> None:
     pytest.importorskip("numpy")
     it = worker(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
+import queue
 import threading
 import warnings
 from contextlib import ExitStack
@@ -127,6 +129,40 @@ def test_a_use_that_only_threads_start_is_told_where_it_is_defined() -> None:
     line = Counter.add.__code__.co_firstlineno
     assert overlap.first == overlap.second
     assert overlap.first.site.endswith("%s:%d in add" % (HERE, line))
+
+
+def test_a_use_that_is_all_a_bare_thread_does_is_seen() -> None:
+    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    class Telling(Counter):
+        def add(self) -> None:
+            super().add()
+            ended.put(None)
+
+    with checking() as checker:
+        it = Telling()
+        checker.watch(it)
+        for _ in range(2):
+            _thread.start_new_thread(it.add, ())
+        for _ in range(2):
+            ended.get(timeout=PATIENCE)
+    line = Telling.add.__code__.co_firstlineno
+    assert checker.overlaps[0].first.site.endswith("%s:%d in add" % (HERE, line))
+
+
+@pytest.mark.parametrize("make", [queue.Queue, threading.Event, threading.Semaphore, threading.Condition])
+def test_what_the_standard_library_has_for_threads_is_believed(make: Any) -> None:
+    with checking() as checker:
+        before = checker.get_report()["watched"]
+        checker.watch(make())
+        assert checker.get_report()["watched"] == before
+
+        class Own(make):  # type: ignore[misc]
+            def use(self) -> None: ...
+
+        checker.watch(Own())
+        (name,) = set(checker.get_report()["watched"]) - set(before)
+        assert name.endswith(".Own")
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,22 @@ def test_defaults_are_values_where_they_can_be_carried(commands: dict[str, Any])
     assert [name for name, each in properties.items() if "default" in each] == ["exact"]
 
 
+def test_a_section_of_a_docstring_may_be_empty(worker: Start) -> None:
+    it = worker(
+        """
+        def f(x: int):
+            '''Do it.
+
+            Args:
+
+            Returns:
+                int: it
+            '''
+        """
+    )
+    assert "doc" not in params(it.info["commands"][0])["x"]
+
+
 def test_options_of_tool_are_told(commands: dict[str, Any]) -> None:
     told = commands["options"]
     assert (told["timeout"], told["idempotent"], told["stream"]) == (2.5, True, True)

@@ -92,6 +92,8 @@ def test_commands_that_are_not_listed_go_to_execute_tool(worker: Start, listed: 
     assert it.call("anything", kwargs={"a": 1}, session="s") == ["anything", {"a": 1}, "s"]
     assert it.call("listed") == (1 if listed else ["listed", {}, "default_session"])
     assert it.call("delegates", kwargs={"a": 2}) == ["listed", 2]
+    named = {"name": "Ada", "self": 1, "tool_name": 2}
+    assert it.call("anything", kwargs=named) == ["anything", named, "default_session"]
     error = it.fail("fails")
     assert (error["kind"], error["type"]) == ("exception", "NotImplementedError")
     error = it.fail("anything", 1)

@@ -107,6 +107,10 @@ def test_learning(it: LoadedAdapter) -> None:
 
 def test_threaded(threaded: LoadedAdapter) -> None:
     assert threaded.call("compute_intensive", 2 * 2 * 3 * 997 * 1009) == [2, 2, 3, 997, 1009]
+    assert threaded.call("compute_intensive", 1009 * 1013 * 1013) == [1009, 1013, 1013]
+    assert [threaded.call("compute_intensive", number) for number in (1, 2, 4)] == [[], [2], [2, 2]]
+    with pytest.raises(ValueError, match="1 or more"):
+        threaded.call("compute_intensive", 0)
     assert threaded.call("matrix_multiply", [[1, 2], [3, 4]], [[5, 6], [7, 8]]) == [[19, 22], [43, 50]]
     threaded.call("clear_caches")
     digests = threaded.call("batch_process", ["a", "b", "a"])

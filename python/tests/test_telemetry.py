@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conftest import PLACES
+from snakepit_bridge import _telemetry, telemetry
 from snakepit_bridge import _wire as wire
-from snakepit_bridge import telemetry
 from snakepit_bridge._events import MAX_WAITING
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -168,6 +168,10 @@ def test_without_a_host_nothing_happens() -> None:
         assert span.traceparent is not None
 
 
+def test_metadata_may_be_called_anything() -> None:
+    assert telemetry.span("load", name="Ada", self=1).metadata == {"name": "Ada", "self": 1}
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_spans_nest_and_go_on_with_the_trace_of_the_caller(worker: Any, place: Any) -> None:
     lane = worker(SOURCE, **place)
@@ -297,6 +301,23 @@ def test_an_event_that_is_too_large_is_dropped_and_counted_and_said_once(worker:
     (text,) = lane.texts("log")
     assert "an event was dropped" in text
     assert "told once" in text
+
+
+def test_metadata_is_looked_at_within_bounds() -> None:
+    class Counted(list):  # type: ignore[type-arg]
+        looked = 0
+
+        def __iter__(self) -> Any:
+            for item in super().__iter__():
+                self.looked += 1
+                yield item
+
+    rows = Counted([0] * 100_000)
+    made = _telemetry._Plain().entries({"rows": rows, "more": rows, "last": 1})
+    assert made == {"rows": [0] * 2047 + ["..."]}
+    assert rows.looked == 2048
+    many = _telemetry._Plain().entries({str(number): None for number in range(100_000)})
+    assert (len(many), many["2048"]) == (2049, "...")
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -90,6 +90,26 @@ class Greeter(BaseAdapter):
         return sum(values)
 
     @tool
+    def double(self, values: Any) -> Iterator[str]:
+        for value in values:
+            yield value + value
+
+    @tool
+    def take_one(self, values: Any) -> None:
+        next(iter(values))
+        while True:
+            time.sleep(0.001)
+
+    @tool
+    def tell(self, name: str) -> None:
+        call = current_call()
+        assert call is not None
+        thread = threading.Thread(target=call.telemetry.emit, args=(name + ".thread",))
+        thread.start()
+        thread.join()
+        telemetry.emit(name)
+
+    @tool
     def visit(self) -> int:
         context.state["visits"] = context.state.get("visits", 0) + 1
         return int(context.state["visits"])
@@ -194,7 +214,7 @@ def test_a_command_sees_its_caller(greeter: LoadedAdapter) -> None:
     assert (start.name, stop.name) == ("describe.start", "describe.stop")
     assert start.span is not None
     assert start.span["trace"] == TRACE
-    assert start.call == 1
+    assert start.call == stop.call > 0
     assert stop.metadata == {"error": False}
     (record,) = greeter.logs
     assert (record.getMessage(), record.levelname) == ("describing", "INFO")
@@ -240,6 +260,42 @@ def test_an_input_is_read_as_it_comes(greeter: LoadedAdapter) -> None:
     with pytest.raises(ToolError, match="ZeroDivisionError"):
         greeter.call("total", values=(1 // number for number in (1, 0)))
     assert greeter.call("total", values=iter([])) == 0
+
+
+def test_items_and_chunks_may_be_larger_than_the_kernel_holds(greeter: LoadedAdapter) -> None:
+    items = ["x" * 200_000] * 20
+    assert list(greeter.stream("double", values=iter(items))) == ["x" * 400_000] * 20
+    with pytest.raises(TimeoutError, match="take_one"):
+        greeter.given(timeout=0.1).call("take_one", values=iter(items))
+    assert greeter.call("greet", "Ada") == "hello Ada!"
+
+
+def test_a_second_input_is_refused(greeter: LoadedAdapter) -> None:
+    with pytest.raises(TypeError, match="one input, not values, others"):
+        greeter.call("total", values=iter([1]), others=iter([2]))
+    assert greeter.call("greet", "Ada") == "hello Ada!"
+
+
+def test_events_reach_the_adapter_that_tells_them() -> None:
+    one, two = load(Greeter), load(Greeter)
+    for each, name in ((one, "one"), (two, "two"), (one, "again")):
+        each.call("tell", name)
+    one.close()  # not in the order that would be convenient
+    two.call("tell", "after")
+    two.close()
+    assert [event.name for event in one.events] == ["one.thread", "one", "again.thread", "again"]
+    assert [event.name for event in two.events] == ["two.thread", "two", "after.thread", "after"]
+    assert telemetry.emit("nobody") is False
+
+
+def test_a_class_within_another_is_an_adapter() -> None:
+    class Inner(Greeter):
+        @tool
+        def inner(self) -> str:
+            return "inner"
+
+    with load(Inner) as adapter:
+        assert adapter.call("inner") == "inner"
 
 
 def test_a_session_keeps_its_state_and_can_move() -> None:

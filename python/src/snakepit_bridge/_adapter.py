@@ -10,7 +10,8 @@ import sys
 from types import ModuleType
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ._commands import Command, class_commands, module_commands, pick_class
+from ._annotations import signature_of
+from ._commands import Command, NotDefined, class_commands, module_commands, pick_class
 from ._errors import describe, error_of
 from ._modules import gathered, is_public
 from ._order import AdapterError, Spec
@@ -50,6 +51,11 @@ def load(spec: Spec, preload: Sequence[str], arguments: Mapping[str, Any]) -> Ad
     location, class_name = _split(spec)
     module, class_name = _adapter_module(location, class_name)
     owner = _named_class(module, class_name, location) if class_name else pick_class(module)
+    return present(module, owner, location, arguments)
+
+
+def present(module: ModuleType, owner: type | None, location: str, arguments: Mapping[str, Any]) -> Adapter:
+    """The adapter that an imported module, or a class of it, is. Raises `AdapterError`."""
     if owner is not None:
         commands = class_commands(owner)
         subject: Any = owner
@@ -230,15 +236,13 @@ def _invalid(message: str, hint: str) -> AdapterError:
 def _checked(function: Any, module: ModuleType, location: str) -> list[Command]:
     try:
         commands: list[Command] = function(module)
-    except LookupError as error:
-        raise _invalid("%s: %s" % (location, error.args[0]), "correct __all__") from None
+    except NotDefined as error:
+        raise _invalid("%s: %s" % (location, error), "correct __all__") from None
     return commands
 
 
 def _check_arguments(location: str, owner: type | None, subject: Any, arguments: Mapping[str, Any]) -> None:
     """Find a constructor that does not fit now, once, rather than in every worker."""
-    import inspect
-
     if subject is None:
         if arguments:
             raise _invalid(
@@ -246,9 +250,8 @@ def _check_arguments(location: str, owner: type | None, subject: Any, arguments:
                 "define setup(%s) in it, or use a class" % ", ".join(map(str, arguments)),
             )
         return
-    try:
-        signature = inspect.signature(subject)
-    except (TypeError, ValueError):
+    signature = signature_of(subject)
+    if signature is None:
         return  # written in C: it will tell by itself
     try:
         signature.bind(**arguments)

@@ -11,8 +11,9 @@ import sys
 import typing
 from typing import Any, Callable, Mapping
 
-UNRESOLVED: Any = Any
-"""Stands for an annotation that cannot be resolved: everything fits it."""
+
+class UNRESOLVED:
+    """Stands for an annotation that cannot be resolved: everything fits it."""
 
 
 class Scope:
@@ -38,11 +39,33 @@ class Scope:
 
 def of_function(function: Callable[..., Any], owner: Any) -> tuple[dict[str, Any], Scope]:
     """The annotations of a function, by parameter, and where names within them are looked up."""
-    function = inspect.unwrap(getattr(function, "__func__", function))
+    function = getattr(function, "__func__", function)
+    # As `inspect.signature` goes: a decorator that says what it takes is believed, and is not looked behind.
+    shown = inspect.unwrap(function, stop=lambda each: hasattr(each, "__signature__"))
+    function = _callee(inspect.unwrap(function))
     inner = dict(vars(owner)) if isinstance(owner, type) else {}
     inner.update((each.__name__, each) for each in getattr(function, "__type_params__", ()))
     scope = Scope(getattr(function, "__globals__", {}), inner)
-    return {name: scope.resolve(each) for name, each in _raw(function).items()}, scope
+    signature = getattr(shown, "__signature__", None)
+    if isinstance(signature, inspect.Signature):
+        raw = {
+            each.name: each.annotation for each in signature.parameters.values() if each.annotation is not each.empty
+        }
+    else:
+        raw = _raw(function)
+    return {name: scope.resolve(each) for name, each in raw.items()}, scope
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The signature, its annotations as written rather than as evaluated. None if there is none to be found."""
+    try:
+        if sys.version_info >= (3, 14):
+            import annotationlib
+
+            return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
 
 
 def of_class(cls: type) -> tuple[dict[str, Any], Scope]:
@@ -57,6 +80,13 @@ def of_class(cls: type) -> tuple[dict[str, Any], Scope]:
         scope = Scope({} if module is None else vars(module), inner)
         found.update((name, scope.resolve(each)) for name, each in _raw(base).items())
     return found, scope
+
+
+def _callee(function: Any) -> Any:
+    """The function behind an object that can be called. What its class annotates are its fields, not its parameters."""
+    if inspect.isroutine(function) or isinstance(function, type):
+        return function
+    return inspect.unwrap(type(function).__call__)
 
 
 def _raw(subject: Any) -> dict[str, Any]:

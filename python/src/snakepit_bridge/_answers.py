@@ -6,9 +6,10 @@ import difflib
 import inspect
 from typing import Any, Callable, Mapping, Sequence
 
+from ._annotations import signature_of
 from ._api import Cancelled
 from ._cancel import Gate
-from ._commands import shown_signature, signature_of
+from ._commands import shown_signature
 from ._errors import describe, error_of, smaller
 from ._exchange import Exchange
 from ._frames import Connection

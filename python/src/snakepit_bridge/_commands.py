@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from types import FunctionType, ModuleType
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from types import ModuleType
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from . import _specs
+from ._annotations import signature_of
 from ._api import TOOL_MARK, BaseAdapter, ToolInfo
 from ._checking import Checks, checks_of
 from ._sessions import HOOKS
@@ -17,6 +18,10 @@ _HOOKS = frozenset(("setup", "cleanup", *HOOKS))
 
 MAX_TOLD = 8 * 1024 * 1024
 """Bytes that commands may take in HELLO, of which a host takes 16 MiB. Each worker sends its own."""
+
+
+class NotDefined(Exception):
+    """`__all__` lists what its module does not define."""
 
 
 class Command(NamedTuple):
@@ -53,7 +58,7 @@ def class_commands(owner: type) -> list[Command]:
 def module_commands(module: ModuleType) -> list[Command]:
     """The functions `__all__` lists, or else the public functions defined in the module; always its tools.
 
-    Raises LookupError if `__all__` lists what is not there.
+    Raises `NotDefined` if `__all__` lists what is not there.
     """
     listed = getattr(module, "__all__", None)
     space = vars(module)
@@ -61,7 +66,7 @@ def module_commands(module: ModuleType) -> list[Command]:
     if listed is not None:
         for name in listed:
             if not hasattr(module, name):
-                raise LookupError("__all__ lists %r, which it does not define" % (name,))
+                raise NotDefined("__all__ lists %r, which it does not define" % (name,))
             value = getattr(module, name)
             if callable(value) and not isinstance(value, type) and name not in _HOOKS:
                 chosen[name] = mark_of(value) or ToolInfo()
@@ -92,24 +97,12 @@ def _array(items: Sequence[Mapping[str, Any]]) -> bytes:
     return dump_object({"": items})[len(b'{"":') : -1]
 
 
-def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """The signature, its annotations as written rather than as evaluated."""
-    try:
-        if sys.version_info >= (3, 14):
-            import annotationlib
-
-            return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
-        return inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-
-
 def command_of(attribute: str, mark: ToolInfo, owner: Any, *, brief: bool = False) -> Command:
     """What `owner`, a class or a module, offers under `attribute`. `brief` leaves out what is said of parameters."""
     static = inspect.getattr_static(owner, attribute)
     function = getattr(owner, attribute)
     signature = signature_of(function)
-    if signature is not None and isinstance(owner, type) and isinstance(static, FunctionType):
+    if signature is not None and isinstance(owner, type) and _is_unbound(static, function):
         signature = signature.replace(parameters=list(signature.parameters.values())[1:])
     doc = mark.description or inspect.getdoc(function) or ""
     lines = [line.strip() for line in doc.splitlines() if line.strip()]
@@ -134,6 +127,13 @@ def command_of(attribute: str, mark: ToolInfo, owner: Any, *, brief: bool = Fals
             checks = checks_of(signature, kinds)
     is_async = inspect.iscoroutinefunction(unwrapped) or inspect.isasyncgenfunction(unwrapped)
     return Command(attribute, is_async, public, checks)
+
+
+def _is_unbound(static: Any, function: Any) -> bool:
+    """Whether instances will put themselves before the arguments: also what `lru_cache` makes of a function does."""
+    if isinstance(static, (staticmethod, classmethod)) or not hasattr(static, "__get__"):
+        return False
+    return getattr(function, "__self__", None) is None
 
 
 def _validates(owner: Any) -> bool:

@@ -39,6 +39,8 @@ def parameters(doc: str) -> dict[str, str]:
 def _google(block: list[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     entries = [_indent(line) for line in block if line.strip()]
+    if not entries:
+        return {}
     current: list[str] = []
     for line in block:
         entry = _GOOGLE_ENTRY.match(line.strip()) if _indent(line) == entries[0] else None

@@ -16,7 +16,7 @@ from typing import Any, Sequence
 
 from . import _kinds_container as container
 from . import _kinds_record as record
-from ._annotations import Scope, of_class
+from ._annotations import UNRESOLVED, Scope, of_class, signature_of
 from ._kinds_plain import ANYTHING, Kind, Schema, array, plain
 from ._mismatch import with_article
 
@@ -59,6 +59,9 @@ class Kinds:
         if annotation is None:
             annotation = type(None)
         origin = typing.get_origin(annotation)
+        if getattr(annotation, "__unpacked__", False):  # *args: *tuple[int, ...]
+            args = typing.get_args(annotation)
+            return self._of(args[0], scope) if args[1:] == (Ellipsis,) else ANYTHING
         if hasattr(annotation, "__metadata__"):  # Annotated
             return self._of(annotation.__origin__, scope)
         if hasattr(annotation, "__supertype__"):  # NewType
@@ -122,7 +125,12 @@ class Kinds:
             return container.any_tuple(ANYTHING)
         if len(args) == 2 and args[1] is Ellipsis:
             return container.any_tuple(self._of(args[0], scope))
-        return container.fixed_tuple([self._of(each, scope) for each in args if each != ()])
+        args = [each for given in args if given != () for each in _unpacked(given)]
+        kinds = [ANYTHING if each is Ellipsis else self._of(each, scope) for each in args]
+        if Ellipsis not in args:
+            return container.fixed_tuple(kinds)
+        end = args.index(Ellipsis)
+        return container.open_tuple(kinds[: end - 1], kinds[end - 1], kinds[end + 1 :])
 
     def _of_class(self, cls: Any) -> Kind:
         known = plain(cls) or self._contained(cls, (), Scope({}, {}))
@@ -172,26 +180,60 @@ class Kinds:
         def field(name: str, required: bool) -> record.Field:
             return record.Field(name, self.of(annotations.get(name, Any), scope), required)
 
+        def with_default(name: str, default: Any) -> record.Field:
+            part = field(name, default is inspect.Parameter.empty)
+            return part._replace(kind=container.or_none(part.kind)) if default is None else part
+
         if hasattr(cls, "__total__"):
-            required = getattr(cls, "__required_keys__", annotations if cls.__total__ else ())
-            keys = [field(name, name in required) for name in annotations]
+            # Python 3.8 does not keep which keys a base says are optional: nothing is known to be required.
+            required = getattr(cls, "__required_keys__", ())
+            keys = [field(name, _is_required(each, scope, name in required)) for name, each in annotations.items()]
             return record.typed_dict(cls, keys), record.object_schema(keys, closed=False)
         if _is_named_tuple(cls):
-            named = [field(name, name not in cls._field_defaults) for name in cls._fields]
+            named = [with_default(name, cls._field_defaults.get(name, inspect.Parameter.empty)) for name in cls._fields]
             return record.named_tuple(cls, named), record.object_schema(named, closed=True)
-        parts = []
-        for name, default in _arguments(cls):
-            part = field(name, default is inspect.Parameter.empty)
-            parts.append(part._replace(kind=container.or_none(part.kind)) if default is None else part)
+        parts = [with_default(name, default) for name, default in _arguments(cls)]
         return record.built(cls, parts), record.object_schema(parts, closed=True)
 
 
 def _arguments(cls: Any) -> list[tuple[str, Any]]:
     """What a dataclass is made of, `InitVar`s included, and the default of each, or `Parameter.empty`."""
-    parameters = inspect.signature(cls).parameters.values()
-    if not all(each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters):
+    signature = signature_of(cls)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(
+        each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters
+    ):
         raise TypeError("%r has an __init__ of its own that says nothing of its fields" % cls)
     return [(each.name, each.default) for each in parameters]
+
+
+def _is_required(annotation: Any, scope: Scope, otherwise: bool) -> bool:
+    """Whether a key has to be there: as its annotation says, if it does; `__required_keys__` knows no text."""
+    for _ in range(8):  # Annotated and ReadOnly may stand around it
+        annotation = scope.resolve(annotation)
+        origin = typing.get_origin(annotation)
+        if annotation is UNRESOLVED:
+            return False
+        if hasattr(annotation, "__metadata__"):
+            annotation = annotation.__origin__
+        elif _is_special(origin, "Required") or _is_special(origin, "NotRequired"):
+            return _is_special(origin, "Required")
+        elif _is_special(origin, "ReadOnly"):
+            annotation = typing.get_args(annotation)[0]
+        else:
+            break
+    return otherwise
+
+
+def _unpacked(item: Any) -> Sequence[Any]:
+    """What an item of a tuple's annotation stands for: `*tuple[str, ...]` for `str, ...`, others for themselves."""
+    is_unpack = _is_special(typing.get_origin(item), "Unpack")
+    inner = typing.get_args(item)[0] if is_unpack else item
+    if is_unpack and typing.get_origin(inner) is not tuple:  # a TypeVarTuple
+        return (Any, Ellipsis)
+    if is_unpack or getattr(item, "__unpacked__", False):
+        return [each for given in typing.get_args(inner) for each in _unpacked(given)]
+    return (item,)
 
 
 def _is_special(origin: Any, name: str) -> bool:

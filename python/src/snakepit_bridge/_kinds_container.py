@@ -42,6 +42,26 @@ def fixed_tuple(items: Sequence[Kind]) -> Kind:
     return Kind(expected, check, schema if items else {"type": "array", "maxItems": 0})
 
 
+def open_tuple(first: Sequence[Kind], item: Kind, last: Sequence[Kind]) -> Kind:
+    """A tuple that begins and ends with so many items of their own kinds, with any number of one kind in between."""
+    least = len(first) + len(last)
+    expected = "a tuple of %d or more items" % least
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, (tuple, list)) or len(value) < least:
+            raise not_a(expected, value)
+        kinds = [*first, *[item] * (len(value) - least), *last]
+        made = tuple(fit(kind, each, at_index, place) for place, (kind, each) in enumerate(zip(kinds, value)))
+        return value if type(value) is tuple and all(map(_is, made, value)) else made
+
+    schema: Schema = {"type": "array", "prefixItems": [kind.schema for kind in first], "minItems": least}
+    if not first:
+        del schema["prefixItems"]
+    if not last:
+        schema["items"] = item.schema
+    return Kind(expected, check, schema)
+
+
 def any_tuple(item: Kind) -> Kind:
     """A tuple of any number of items of one kind."""
     fitted = _items(item)

@@ -9,6 +9,7 @@ import datetime
 import decimal
 import os
 import pathlib
+import re
 import sys
 import uuid
 from typing import Any, Callable, Dict, NamedTuple
@@ -21,6 +22,8 @@ Check = Callable[[Any], Any]
 Schema = Dict[str, Any]
 
 NOTHING: frozenset[type] = frozenset()
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)", re.ASCII)
 
 
 class Kind(NamedTuple):
@@ -81,8 +84,17 @@ def _text(form: str) -> Schema:
 
 
 def _moment(text: str) -> datetime.datetime:
-    # Python before 3.11 does not read the Z.
-    return datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
+    return datetime.datetime.fromisoformat(_iso(text))
+
+
+def _time(text: str) -> datetime.time:
+    return datetime.time.fromisoformat(_iso(text))
+
+
+def _iso(text: str) -> str:
+    """ISO 8601 as Python before 3.11 reads it: no Z, and three or six digits of a second. Microseconds are kept."""
+    text = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
+    return _FRACTION.sub(lambda found: "." + found.group(1)[:6].ljust(6, "0"), text)
 
 
 def _span(seconds: Any) -> datetime.timedelta:
@@ -98,7 +110,7 @@ PLAIN: dict[Any, Kind] = {
     type(None): _instances(type(None), "None", {"type": "null"}),
     datetime.datetime: _parsed(datetime.datetime, "ISO 8601 text", str, _moment, _text("date-time")),
     datetime.date: _parsed(datetime.date, "ISO 8601 text", str, datetime.date.fromisoformat, _text("date")),
-    datetime.time: _parsed(datetime.time, "ISO 8601 text", str, datetime.time.fromisoformat, _text("time")),
+    datetime.time: _parsed(datetime.time, "ISO 8601 text", str, _time, _text("time")),
     datetime.timedelta: _parsed(datetime.timedelta, "seconds", (int, float), _span, {"type": "number"}),
     # Not from floats: 1.1 is not the decimal 1.1, and who asks for a decimal minds.
     decimal.Decimal: _parsed(

@@ -38,7 +38,7 @@ class WithFallback(dict):  # type: ignore[type-arg]
             found = partial(self._fall_back, name)
         return default if found is None else found
 
-    def _fall_back(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _fall_back(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         if args:
             raise BadArguments("%s() goes to execute_tool, which takes arguments by name only" % name)
         context = SessionContext.current()

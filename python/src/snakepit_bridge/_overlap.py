@@ -95,7 +95,12 @@ class Access:
         self.thread = thread = threading.get_ident()
         self.call = self.board.call_of(thread)
         # Now: on free-threaded builds nobody may look at the frames of another thread.
-        frame = sys._getframe(self.depth)
+        try:
+            frame = sys._getframe(self.depth)
+        except ValueError:  # a bare thread began with the wrapper: nobody called it
+            frame = sys._getframe()
+            while frame.f_back is not None:
+                frame = frame.f_back
         if self.home:
             while frame.f_back is not None and frame.f_code.co_filename.startswith((self.home, _HERE)):
                 frame = frame.f_back

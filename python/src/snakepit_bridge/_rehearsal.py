@@ -13,7 +13,8 @@ import select
 import socket
 import threading
 import time
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, final
+from collections import deque
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence, Tuple, final
 
 from ._adapter import Adapter
 from ._answers import Answers
@@ -21,7 +22,7 @@ from ._api import LANES, Cancelled
 from ._cancel import Gate
 from ._drive import Driver
 from ._errors import message_of, type_name
-from ._frames import Connection
+from ._frames import Buffer, Connection
 from ._sessions import SESSION_CLOSED
 from ._threads import ThreadLane
 from ._values import body_parts, decode, encode
@@ -36,8 +37,10 @@ from ._wire import (
     ERROR,
     FLAG_BUFFERS,
     FLAG_STREAM,
+    HEADER,
     ITEM,
     ITEMS_END,
+    MAGIC,
     PULL,
     REFUSAL,
     REPLY,
@@ -48,8 +51,14 @@ from ._wire import (
     load_object,
 )
 
+_Frame = Tuple[int, int, int, int, memoryview, bool]
+"""As `Connection.read` gives it."""
+
 _NUMBERS = itertools.count(1)
 """Of sessions, as hosts number them."""
+
+_CALLS = itertools.count(1)
+"""Of calls: what one tells is told apart by it from what others do, of other rehearsals too."""
 
 _PATIENCE = 10.0
 """Seconds for a command that was interrupted to let go, and for closing."""
@@ -102,15 +111,23 @@ class Rehearsal:
         assert lane is not None
         self.lane = lane
         self._answers = lane.answers = _Answers(lane.link, lane.gate, lane.exchange)
+        self._arrived: deque[_Frame] = deque()
+        self._deadline: int | None = None
+        self._is_expired = False
         self._turn = threading.Lock()
         self._holder = 0
         self._ident = 0
+        self._idents: set[int] = set()
         self._input: Iterator[Any] | None = None
         self._session: str | None = None
         self._sessions: dict[str, int] = {}
         self.left: dict[str, bytes] = {}
         """What the adapter's `save_session` last gave for each session."""
         begun.set()
+
+    def is_told_by(self, call: int) -> bool:
+        """Whether what this thread tells, for a call or for none (0), is told by this adapter."""
+        return call in self._idents if call else threading.current_thread() is self._thread
 
     def _live(self) -> None:
         try:
@@ -146,7 +163,7 @@ class Rehearsal:
                 if kind == END:
                     return
                 yield value
-                self._link.send(CREDIT, 0, CODEC_RAW, call.ident, [b"\1\0\0\0"])
+                self._post(CREDIT, 0, CODEC_RAW, [b"\1\0\0\0"])
 
     def end_session(self, session: str) -> None:
         """Tell the adapter that a session has ended."""
@@ -165,24 +182,28 @@ class Rehearsal:
         return {"session": session, "state": number if left is None else [number, 1, left]}
 
     def _call(self, terms: Terms, command: str, args: Any, kwargs: Mapping[str, Any], flags: int) -> _Call:
+        inputs = [name for name, value in kwargs.items() if isinstance(value, Iterator)]
+        if len(inputs) > 1:
+            raise TypeError("%s(): a call has one input, not %s; make lists of others" % (command, ", ".join(inputs)))
         here = threading.get_ident()
         if self._holder == here:
             raise RuntimeError("%s() while another command runs: a lane serves one at a time" % command)
         self._turn.acquire()
         self._holder = here
         try:
-            self._ident += 1
+            self._ident = next(_CALLS)
+            self._idents.add(self._ident)
             deadline = None if terms.timeout is None else time.monotonic_ns() + int(terms.timeout * 1e9)
             context = self._visit(terms.session, terms.left)
             if terms.traceparent is not None:
                 context["traceparent"] = terms.traceparent
             self._session = terms.session
             given = dict(kwargs)
-            for name, value in kwargs.items():
-                if isinstance(value, Iterator):
-                    context["input"] = name
-                    self._input = given.pop(name)
+            for name in inputs:
+                context["input"] = name
+                self._input = given.pop(name)
             self._answers.raised = None
+            self._deadline, self._is_expired = deadline, False
             self._send(CALL, [command, list(args), given, deadline, context], flags)
         except BaseException:
             self._release()
@@ -198,7 +219,54 @@ class Rehearsal:
     def _send(self, kind: int, value: Any, flags: int = 0) -> None:
         text, buffers = encode(value)
         parts = body_parts(text, buffers) if buffers else [text]
-        self._link.send(kind, flags | (FLAG_BUFFERS if buffers else 0), CODEC_JSON, self._ident, parts)
+        self._post(kind, flags | (FLAG_BUFFERS if buffers else 0), CODEC_JSON, parts)
+
+    def _post(self, kind: int, flags: int, codec: int, parts: Sequence[Buffer] = ()) -> None:
+        """Send a frame, and take in what comes meanwhile: the lane may be sending too, and reads nothing until then."""
+        size = sum(memoryview(part).nbytes for part in parts)
+        rest = memoryview(b"".join((HEADER.pack(size, kind, flags, codec, MAGIC, self._ident), *parts)))
+        while rest:
+            try:
+                rest = rest[self._link.sock.send(rest, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._give_way()
+            except OSError as error:
+                raise LinkClosed(str(error)) from None
+
+    def _give_way(self) -> None:
+        """Wait until the lane takes more, or takes in what it sends. Interrupts the command at its deadline."""
+        deadline = None if self._is_expired else self._deadline
+        if not self._wait(deadline, select.POLLIN | select.POLLOUT):
+            self._is_expired = True
+            self.interrupt()
+        elif self._wait(0):
+            self._arrived.append(self._take())
+
+    def _take(self) -> _Frame:
+        kind, flags, codec, ident, body, is_own = self._link.read()
+        # What is not its own is overwritten by the next one.
+        return kind, flags, codec, ident, body if is_own else memoryview(bytearray(body)), True
+
+    def next_frame(self) -> _Frame:
+        """The next frame of the lane. Raises `LinkClosed`."""
+        return self._arrived.popleft() if self._arrived else self._link.read()
+
+    def wait(self, deadline: int | None) -> bool:
+        """Wait for a frame; False if none has come by the deadline, in nanoseconds of the monotonic clock."""
+        return bool(self._arrived) or self._wait(deadline)
+
+    def _wait(self, deadline: int | None, events: int = select.POLLIN) -> bool:
+        if self._link.read_ahead:
+            return True
+        poll = select.poll()
+        poll.register(self._link.sock, events)
+        left = None if deadline is None else max(0, -(-(deadline - time.monotonic_ns()) // 1_000_000))
+        return bool(poll.poll(left))
+
+    def interrupt(self) -> None:
+        """Have the command end as soon as it can."""
+        self.lane.gate.tell(self._ident)
+        self.lane.gate.request(self._ident)
 
     def _answer(self, question: Any) -> None:
         """Answer an ASK, by the function that stands for the host's tool."""
@@ -225,7 +293,7 @@ class Rehearsal:
                 self._send(ITEM, next(self._input))
             except StopIteration:
                 self._input = None
-                self._link.send(ITEMS_END, 0, CODEC_RAW, self._ident)
+                self._post(ITEMS_END, 0, CODEC_RAW)
             except Exception as error:
                 self._input = None
                 self._refuse(ITEMS_END, error, None)
@@ -235,7 +303,7 @@ class Rehearsal:
         described = {"kind": "tool", "code": None, "message": message, "retry": "never", "hint": None}
         body = dump_object(described)
         body = body if number is None else b"[%d,%s]" % (number, body)
-        self._link.send(kind, 0, CODEC_JSON, self._ident, [body])
+        self._post(kind, 0, CODEC_JSON, [body])
 
     def _module_hook(self, name: str, arguments: Mapping[str, Any]) -> None:
         hook = None if self._adapter.owner is not None else getattr(self._adapter.module, name, None)
@@ -273,9 +341,9 @@ class _Call:
     def read(self) -> tuple[int, Any]:
         """The next answer and its value. Raises what the command raised, `Refused` or `TimeoutError`."""
         while True:
-            if not self._wait(self._deadline):
+            if not self._stage.wait(self._deadline):
                 self._interrupt()
-                raise TimeoutError("%s() was interrupted at its deadline" % self._command)
+                raise self._expired()
             kind, value = self._read()
             if kind == ERROR:
                 raise self._error(value)
@@ -286,7 +354,7 @@ class _Call:
         """The next frame; questions are answered at once."""
         stage = self._stage
         try:
-            kind, flags, codec, ident, body, owned = stage._link.read()
+            kind, flags, codec, ident, body, owned = stage.next_frame()
         except LinkClosed:
             self._is_over = True
             raise RuntimeError("the lane ended during %s()" % self._command) from None
@@ -305,30 +373,25 @@ class _Call:
             stage._answer(value)
         return kind, value
 
-    def _wait(self, deadline: int | None) -> bool:
-        if self._stage._link.read_ahead:
-            return True
-        poll = select.poll()
-        poll.register(self._stage._link.sock, select.POLLIN)
-        left = None if deadline is None else max(0, -(-(deadline - time.monotonic_ns()) // 1_000_000))
-        return bool(poll.poll(left))
-
     def _interrupt(self) -> None:
         """Have the command end, and wait for that."""
-        gate = self._stage.lane.gate
-        gate.tell(self.ident)
-        gate.request(self.ident)
+        self._stage.interrupt()
         patience = time.monotonic_ns() + int(_PATIENCE * 1e9)
         while not self._is_over:
-            if not self._wait(patience):
+            if not self._stage.wait(patience):
                 raise RuntimeError("%s() goes on though it was interrupted" % self._command)
             self._read()
+
+    def _expired(self) -> TimeoutError:
+        return TimeoutError("%s() was interrupted at its deadline" % self._command)
 
     def _error(self, described: dict[str, Any]) -> BaseException:
         kind, message = described["kind"], described["message"]
         raised = self._stage._answers.raised
         if kind == "exception" and raised is not None:
             return raised
+        if kind == "cancelled" and self._stage._is_expired:
+            return self._expired()
         if kind == "cancelled":
             return Cancelled(message)
         if kind == "expired":

@@ -41,7 +41,7 @@ def kinds_of(
 
 def parameters(signature: inspect.Signature, doc: str) -> list[dict[str, Any]]:
     """The `params` of a command in HELLO: its parameters as written."""
-    docs = documented(doc)
+    docs = _documented(doc)
     return [_parameter(each, docs.get(each.name, "")) for each in signature.parameters.values()]
 
 
@@ -49,7 +49,7 @@ def schema(
     signature: inspect.Signature, kinds: Mapping[str, Kind], definitions: Mapping[str, Any], doc: str
 ) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the arguments by name. `*args` has no name, and so no place in it."""
-    docs = documented(doc)
+    docs = _documented(doc)
     made: dict[str, Any] = {"type": "object", "properties": {}}
     required = []
     others: Any = False
@@ -67,6 +67,13 @@ def schema(
     if definitions:
         made["$defs"] = dict(definitions)
     return made
+
+
+def _documented(doc: str) -> dict[str, str]:
+    try:
+        return documented(doc)
+    except Exception:  # prose keeps no adapter from starting
+        return {}
 
 
 def _property(own: dict[str, Any], parameter: inspect.Parameter, doc: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import reprlib
 import time
 from contextvars import ContextVar, Token
 from functools import wraps
-from typing import Any, Callable, Mapping, NamedTuple, TypeVar, final
+from typing import Any, Callable, Mapping, NamedTuple, Sequence, TypeVar, final
 
 from ._context import CallContext, current_call
 from ._errors import type_name
@@ -76,7 +76,7 @@ class Telemetry:
         """
         return self._send(_checked(name), measurements or {}, metadata or {}, None)
 
-    def span(self, name: str, **metadata: Any) -> Span:
+    def span(self, name: str, /, **metadata: Any) -> Span:
         """Tell the host when something begins and ends: `with telemetry.span("load", rows=3):`, or as a decorator.
 
         The events are `name.start` and `name.stop`; the latter has the measurement `duration` in seconds, and `error`
@@ -236,25 +236,38 @@ class _Plain:
 
     def entries(self, items: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
         """The same under keys that are text."""
-        return {_text(key): self.value(value, depth) for key, value in items.items()}
+        made = {}
+        for key, value in items.items():
+            made[_text(key)] = self.value(value, depth)
+            if self._left < 0:  # the last one says that there are more
+                break
+        return made
 
     def value(self, value: Any, depth: int) -> Any:
         """The value, or how it looks."""
         self._left -= 1
+        if self._left < 0:
+            return "..."
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, int) and -_INT_END <= value < _INT_END:
             return int(value)
         if isinstance(value, float):
             return value if value - value == 0.0 else repr(value)
-        if self._left < 0:
-            return "..."
         if depth < _MAX_DEPTH:
             if isinstance(value, dict):
                 return self.entries(value, depth + 1)
             if isinstance(value, (list, tuple)):
-                return [self.value(item, depth + 1) for item in value]
+                return self._items(value, depth + 1)
         return _shown(value)
+
+    def _items(self, items: Sequence[Any], depth: int) -> list[Any]:
+        made = []
+        for item in items:
+            made.append(self.value(item, depth))
+            if self._left < 0:
+                break
+        return made
 
 
 def _shown(value: Any) -> str:

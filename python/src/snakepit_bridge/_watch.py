@@ -17,6 +17,8 @@ of the library it belongs to, if any."""
 _READ = frozenset(("__getitem__", "__contains__", "__iter__", "__len__"))
 _WRITTEN = frozenset(("__call__", "__setitem__", "__delitem__"))
 _LOCKS = frozenset(("acquire", "condition", "lock", "locks", "mutex", "rlock", "semaphore"))
+_BELIEVED = frozenset(("concurrent", "logging", "multiprocessing", "queue", "threading"))
+"""Modules of the standard library that are for several threads, whose locks have names of their own."""
 _ABSENT = object()
 
 
@@ -81,7 +83,7 @@ class Watcher:
 
     def _wrap(self, subject: type) -> None:
         for owner in subject.__mro__[:-1]:
-            if owner not in self._wrapped:
+            if owner not in self._wrapped and owner.__module__.partition(".")[0] not in _BELIEVED:
                 self._wrapped.add(owner)
                 for name, function in list(own_methods(owner)):
                     self._patches.put(owner, name, self._watched(owner, name, function))

@@ -14,7 +14,9 @@ from types import ModuleType
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Union, final
 
 from . import _telemetry
+from ._adapter import Adapter, present
 from ._adapter import load as _load
+from ._commands import pick_class
 from ._order import AdapterError
 from ._rehearsal import Refused, Rehearsal, Terms
 from ._wire import DEFAULT_MAX_FRAME
@@ -126,10 +128,10 @@ def load(
     stage = _Stage(spec)
     try:
         try:
-            loaded = _load(spec, (), arguments or {})
+            loaded = _loaded(adapter, spec, arguments or {})
         except AdapterError as error:
             raise LoadError(_explained(error.error)) from None
-        rehearsal = Rehearsal(loaded, tools or {}, max_payload)
+        rehearsal = stage.rehearsal = Rehearsal(loaded, tools or {}, max_payload)
     except BaseException:
         stage.leave()
         raise
@@ -156,8 +158,9 @@ class _Stage:
     def __init__(self, spec: str) -> None:
         self.events: list[Event] = []
         self.records: list[logging.LogRecord] = []
-        self._sink = _telemetry.ROUTE.sink
-        _telemetry.ROUTE.sink = self._hear
+        self.rehearsal: Rehearsal | None = None
+        """None while the adapter is set up."""
+        _HEARING.enter(self)
         self._handler = _Recorder(self.records)
         root = logging.getLogger()
         self._level = root.level
@@ -170,18 +173,48 @@ class _Stage:
 
     def leave(self) -> None:
         """Undo all of it."""
-        _telemetry.ROUTE.sink = self._sink
+        _HEARING.leave(self)
         root = logging.getLogger()
         root.removeHandler(self._handler)
         root.setLevel(self._level)
         if self._folder is not None and self._folder in sys.path:
             sys.path.remove(self._folder)
 
-    def _hear(self, body: bytes, call: int) -> bool:
+    def hear(self, body: bytes, call: int) -> None:
+        """Keep an event."""
         told = json.loads(body)
         numbers = {key: float(value) for key, value in told["measurements"].items()}
         self.events.append(Event(told["name"], numbers, told["metadata"], call, told.get("span")))
-        return True
+
+
+class _Hearing:
+    """Brings events to the adapter that tells them: several may be loaded."""
+
+    def __init__(self) -> None:
+        self._stages: list[_Stage] = []
+        self._before: _telemetry.Sink | None = None
+
+    def enter(self, stage: _Stage) -> None:
+        if not self._stages:
+            self._before, _telemetry.ROUTE.sink = _telemetry.ROUTE.sink, self._hear
+        self._stages.append(stage)
+
+    def leave(self, stage: _Stage) -> None:
+        self._stages.remove(stage)
+        if not self._stages:
+            _telemetry.ROUTE.sink = self._before
+
+    def _hear(self, body: bytes, call: int) -> bool:
+        stages = list(self._stages)
+        # What nobody owns is told by whoever is being set up, or by a thread of somebody's: the latest is likeliest.
+        told_by = (each for each in stages if each.rehearsal is not None and each.rehearsal.is_told_by(call))
+        stage = next(told_by, stages[-1] if stages else None)
+        if stage is not None:
+            stage.hear(body, call)
+        return stage is not None
+
+
+_HEARING = _Hearing()
 
 
 class _Recorder(logging.Handler):
@@ -199,6 +232,16 @@ def _spec(adapter: Source) -> str:
     if isinstance(adapter, ModuleType):
         return adapter.__name__
     return os.fspath(adapter)
+
+
+def _loaded(adapter: Source, spec: str, arguments: Mapping[str, Any]) -> Adapter:
+    if isinstance(adapter, type):
+        # By itself: no spec leads to a class within another one, or within a function.
+        name = adapter.__module__
+        return present(sys.modules.get(name, ModuleType(name)), adapter, name, arguments)
+    if isinstance(adapter, ModuleType):
+        return present(adapter, pick_class(adapter), spec, arguments)
+    return _load(spec, (), arguments)
 
 
 def _explained(error: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import Any
 
 from .. import shared, tool
@@ -28,12 +29,16 @@ class ThreadedShowcaseAdapter(ThreadSafeAdapter):
     @tool
     @thread_safe_method
     def compute_intensive(self, number: int) -> list[int]:
-        """The prime factors of a number, by shared data."""
+        """The prime factors of a number, by shared data first."""
+        if number < 1:
+            raise ValueError("number has to be 1 or more, not %d" % number)
         factors = []
-        for prime in primes():
-            while number % prime == 0:
-                factors.append(prime)
-                number //= prime
+        for divisor in itertools.chain(primes(), itertools.count(1001, 2)):
+            if divisor * divisor > number:
+                break
+            while number % divisor == 0:
+                factors.append(divisor)
+                number //= divisor
         return [*factors, number] if number > 1 else factors
 
     @tool
