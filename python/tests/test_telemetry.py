@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conftest import PLACES
-from snakepit_bridge import _wire as wire
 from snakepit_bridge import _telemetry, telemetry
+from snakepit_bridge import _wire as wire
 from snakepit_bridge._events import MAX_WAITING
 
 pytestmark = pytest.mark.filterwarnings("error")
