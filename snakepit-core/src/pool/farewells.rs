@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::control::Control;
+use super::effects::Effect;
 use super::lease::Lease;
 use super::shared::{Answer, Shared, State};
 use crate::ids::{CallId, NumberMap, WorkerId};
@@ -75,8 +76,8 @@ impl Farewells {
 }
 
 impl State {
-    /// Has the workers told that have seen a session and keep something for sessions. Returns those that need a task.
-    pub(super) fn bid_farewell(&mut self, ended: &Ended) -> Vec<WorkerId> {
+    /// Has the workers told that have seen a session and keep something for sessions, those that need a task by one.
+    pub(super) fn bid_farewell(&mut self, ended: &Ended) -> Vec<Effect> {
         let keeps = |worker: &WorkerId| {
             let member = self.members.get(worker);
             member.is_some_and(|(member, _)| member.hello.keeps_sessions)
@@ -87,7 +88,7 @@ impl State {
         let mut begin = Vec::new();
         for (place, worker) in there.into_iter().enumerate() {
             if self.farewells.add(worker, ended, Some(place) == best) {
-                begin.push(worker);
+                begin.push(Effect::Farewell(worker));
             }
         }
         begin

@@ -402,17 +402,12 @@ impl Shared {
                 with_state,
             },
             Action::SessionEnded(ended, reason) => {
-                let tasks = state.bid_farewell(&ended).into_iter();
-                effects.extend(tasks.map(Effect::Farewell));
+                effects.extend(state.bid_farewell(&ended));
                 let session = ended.session;
                 release(effects, state.session_tools.ended(&session));
                 EventKind::SessionClosed { session, reason }
             }
-            Action::SessionLeft(ended) => {
-                let tasks = state.bid_farewell(&ended).into_iter();
-                effects.extend(tasks.map(Effect::Farewell));
-                return;
-            }
+            Action::SessionLeft(ended) => return effects.extend(state.bid_farewell(&ended)),
             Action::Resized { from, to } => EventKind::Resized { from, to },
         };
         self.note(state, effects, || event);

@@ -309,9 +309,12 @@ impl Sessions {
             return Kept::Well;
         };
         // Two lanes of one worker may be read in either order. A former home may be read long after the session left it.
-        let is_late = |saved: &Saved| match saved.worker == worker {
-            true => saved.version > version,
-            false => entry.edition > since && entry.home != worker,
+        let is_late = |saved: &Saved| {
+            if saved.worker == worker {
+                saved.version > version
+            } else {
+                entry.edition > since && entry.home != worker
+            }
         };
         if entry.saved.as_ref().is_some_and(is_late) {
             return Kept::Well;

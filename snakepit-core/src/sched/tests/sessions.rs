@@ -524,9 +524,8 @@ proptest! {
                     let Some(known) = model.get_mut(&session) else { continue };
                     let since = known.edition.saturating_sub(behind);
                     table.save(&session, known.number, (at, since), version, Some(vec![0; size].into()));
-                    let late = known.saved.is_some_and(|(by, kept, _)| match by == at {
-                        true => kept > version,
-                        false => at != known.home && known.edition > since,
+                    let late = known.saved.is_some_and(|(by, kept, _)| {
+                        if by == at { kept > version } else { at != known.home && known.edition > since }
                     });
                     if !late {
                         known.edition += 1;
