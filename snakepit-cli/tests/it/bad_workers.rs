@@ -100,7 +100,8 @@ fn endless_recursion_is_an_exception_with_a_bounded_traceback() {
         "in recurse",
         "[Previous line repeated ",
     ]);
-    assert!(run.stderr.lines().count() < 12, "{run:#?}");
+    // Three of the frames, each with its marks.
+    assert!(run.stderr.lines().count() <= 12, "{run:#?}");
 }
 
 #[test]
