@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::sessions::{Kept, SessionStatus, Standing, Visit};
-use super::{Action, Affinity, Refusal, Scheduler};
+use super::{Action, Affinity, Refusal, Scheduler, Stay};
 use crate::event::SessionEnd;
 use crate::ids::{SessionId, WorkerId};
 
@@ -74,10 +74,20 @@ impl Scheduler {
                 with_state: noted.visit.left.is_some(),
             });
         }
-        if *affinity != Affinity::Hint && !noted.is_saved {
-            self.workers.insist(worker, now);
-        }
         noted.visit
+    }
+
+    /// When a session that insists on this worker last used it: one that would be lost with it.
+    pub(super) fn insisted_at(&self, worker: WorkerId) -> Option<Instant> {
+        let of_it = self.running.values().filter(|one| one.worker == worker);
+        let in_use =
+            of_it.filter(|one| one.session.as_ref().is_some_and(|stay| self.insists(stay)));
+        let since = in_use.map(|one| one.since).max();
+        since.max(self.workers.insisted_at(worker))
+    }
+
+    fn insists(&self, stay: &Stay) -> bool {
+        stay.affinity != Affinity::Hint && self.sessions.is_unsaved(&stay.session, stay.number)
     }
 
     pub(super) fn end_session(
@@ -95,16 +105,18 @@ impl Scheduler {
         out.extend(ended.map(|ended| Action::SessionEnded(ended, SessionEnd::Expired)));
     }
 
-    /// A call of a session is over.
+    /// A call of a session is over, and what it leaves was kept.
     pub(super) fn leave(
         &mut self,
-        session: &SessionId,
-        number: u64,
-        answered: bool,
+        stay: &Stay,
+        worker: WorkerId,
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        let ended = self.sessions.leave(session, number, answered, now);
+        if self.insists(stay) {
+            self.workers.insist(worker, now);
+        }
+        let ended = self.sessions.leave(&stay.session, stay.number, true, now);
         out.extend(ended.map(Action::SessionLeft));
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    Action, Affinity, Arrival, Hold, Phase, Refusal, Running, Scheduler, Waiting, WorkerState,
+    Action, Affinity, Arrival, Hold, Phase, Refusal, Running, Scheduler, Stay, Waiting, WorkerState,
 };
 use crate::ids::{CallId, SessionId, WorkerId};
 
@@ -122,7 +122,11 @@ impl Scheduler {
                 lane,
                 session: session
                     .zip(visit.as_ref())
-                    .map(|((session, _), visit)| (session.clone(), visit.number)),
+                    .map(|((session, affinity), visit)| Stay {
+                        session: session.clone(),
+                        number: visit.number,
+                        affinity: *affinity,
+                    }),
                 since: now,
                 hold: Hold::Working,
             },
@@ -165,8 +169,8 @@ impl Scheduler {
         if running.hold == Hold::Stuck {
             self.workers.remove_stuck(worker);
         }
-        if let Some((session, number)) = &running.session {
-            self.leave(session, *number, true, now, out);
+        if let Some(stay) = &running.session {
+            self.leave(stay, worker, now, out);
         }
         self.workers.free_lane(worker, running.lane, now);
         match self.workers.state(worker) {

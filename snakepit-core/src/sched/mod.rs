@@ -246,12 +246,19 @@ enum Hold {
     Stuck,
 }
 
+/// The session a call is of.
+#[derive(Debug)]
+struct Stay {
+    session: SessionId,
+    number: u64,
+    affinity: Affinity,
+}
+
 #[derive(Debug)]
 struct Running {
     worker: WorkerId,
     lane: LaneId,
-    /// The session it is a call of, and that session's number.
-    session: Option<(SessionId, u64)>,
+    session: Option<Stay>,
     since: Instant,
     hold: Hold,
 }

@@ -106,8 +106,6 @@ pub(super) struct Noted {
     pub(super) opened: bool,
     /// Where the session was bound to before.
     pub(super) moved_from: Option<WorkerId>,
-    /// Whether the session is saved with each answer, so that it need not insist on its worker.
-    pub(super) is_saved: bool,
 }
 
 /// A session that is no more.
@@ -178,6 +176,12 @@ impl Sessions {
         Some(self.table.get(session)?.number)
     }
 
+    /// Whether there is this session, and not all that it knows can be handed over.
+    pub(super) fn is_unsaved(&self, session: &SessionId, number: u64) -> bool {
+        let entry = self.table.get(session);
+        entry.is_some_and(|entry| entry.number == number && !entry.is_saved())
+    }
+
     /// What is known under this name.
     pub(super) fn look(&self, session: &SessionId, now: Instant) -> Standing {
         match self.table.get(session) {
@@ -232,7 +236,6 @@ impl Sessions {
             },
             opened: false,
             moved_from,
-            is_saved: entry.is_saved(),
         }
     }
 
@@ -264,7 +267,6 @@ impl Sessions {
             },
             opened: true,
             moved_from: None,
-            is_saved: false,
         }
     }
 

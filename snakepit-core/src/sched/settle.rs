@@ -118,7 +118,7 @@ impl Scheduler {
     /// Until when a session that insists on this worker may come back to it.
     fn insisted_until(&self, worker: WorkerId) -> Option<Instant> {
         let patience = self.settings.session_drain.min(self.sessions.ttl());
-        Some(self.workers.insisted_at(worker)? + patience)
+        Some(self.insisted_at(worker)? + patience)
     }
 
     /// Starts the workers that are missing, and breaks off launches nobody needs any more.

@@ -91,8 +91,8 @@ impl Scheduler {
         let sessions = &mut self.sessions;
         self.running.retain(|_, running| {
             let stays = running.worker != worker;
-            if let Some((session, number)) = running.session.as_ref().filter(|_| !stays) {
-                let ended = sessions.leave(session, *number, false, now);
+            if let Some(stay) = running.session.as_ref().filter(|_| !stays) {
+                let ended = sessions.leave(&stay.session, stay.number, false, now);
                 out.extend(ended.map(Action::SessionLeft));
             }
             stays

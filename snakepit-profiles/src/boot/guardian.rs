@@ -106,7 +106,13 @@ pub(super) struct Guardian {
 struct Post {
     process: Spawned,
     since: Instant,
-    line: OwnedFd,
+    line: Line,
+}
+
+/// Where it is told.
+#[derive(Debug)]
+struct Line {
+    end: OwnedFd,
     /// What it has yet to be told.
     untold: Vec<u8>,
 }
@@ -117,7 +123,7 @@ impl Guardian {
         self.ground = Some(ground);
         self.wards.insert(number, (role, leader));
         if let Some(post) = &mut self.post {
-            post.ward(number, role, leader);
+            post.line.ward(number, role, leader);
         }
     }
 
@@ -125,7 +131,7 @@ impl Guardian {
     pub(super) fn release(&mut self, number: u64) {
         self.wards.remove(&number);
         if let Some(post) = &mut self.post {
-            post.gone(number);
+            post.line.gone(number);
         }
     }
 
@@ -137,7 +143,7 @@ impl Guardian {
             return None;
         }
         if let Some(post) = &mut self.post {
-            if post.is_held() && post.tell() {
+            if post.is_held() && post.line.tell() {
                 return None;
             }
             self.lost(now);
@@ -161,8 +167,8 @@ impl Guardian {
 
     /// Where it can be told more, if there is more.
     pub(super) fn untold(&self) -> Option<BorrowedFd<'_>> {
-        let post = self.post.as_ref().filter(|post| !post.untold.is_empty());
-        post.map(|post| post.line.as_fd())
+        let line = &self.post.as_ref()?.line;
+        (!line.untold.is_empty()).then(|| line.end.as_fd())
     }
 
     fn lost(&mut self, now: Instant) {
@@ -197,7 +203,16 @@ impl Post {
         wards: &BTreeMap<u64, (Role, u32)>,
         now: Instant,
     ) -> io::Result<(Self, Living)> {
-        let (line, theirs) = wires::pair()?;
+        let (end, theirs) = wires::pair()?;
+        // Told before it is there: this process may be killed as soon as it is.
+        let mut line = Line {
+            end,
+            untold: Vec::new(),
+        };
+        for (number, (role, leader)) in wards {
+            line.ward(*number, *role, *leader);
+        }
+        line.tell();
         let mut command = Command::new(&ground.python);
         command.args(["-S", "-s", "-c", PROGRAM]);
         command
@@ -208,19 +223,21 @@ impl Post {
             .current_dir("/");
         // Of a group of its own: this process's may be killed as a whole.
         let (process, living) = launch(command)?;
-        let mut post = Self {
+        let post = Self {
             process,
             since: now,
             line,
-            untold: Vec::new(),
         };
-        for (number, (role, leader)) in wards {
-            post.ward(*number, *role, *leader);
-        }
-        post.tell();
         Ok((post, living))
     }
 
+    /// Whether its process lives.
+    fn is_held(&mut self) -> bool {
+        matches!(self.process.status.try_recv(), Err(TryRecvError::Empty))
+    }
+}
+
+impl Line {
     fn ward(&mut self, number: u64, role: Role, leader: u32) {
         self.say(format_args!("ward {number} {} {leader}\n", role.word()));
     }
@@ -239,7 +256,7 @@ impl Post {
     fn tell(&mut self) -> bool {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         while !self.untold.is_empty() {
-            match send(&self.line, &self.untold, flags) {
+            match send(&self.end, &self.untold, flags) {
                 Ok(sent) => drop(self.untold.drain(..sent)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return self.untold.len() <= BACKLOG,
@@ -247,11 +264,6 @@ impl Post {
             }
         }
         true
-    }
-
-    /// Whether its process lives.
-    fn is_held(&mut self) -> bool {
-        matches!(self.process.status.try_recv(), Err(TryRecvError::Empty))
     }
 }
 

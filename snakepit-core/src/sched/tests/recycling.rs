@@ -1,5 +1,7 @@
 //! Replacement and release: make before break, sessions first, never below what is wanted.
 
+use bytes::Bytes;
+
 use super::*;
 
 const STRICT: Affinity = Affinity::StrictQueue;
@@ -82,6 +84,19 @@ fn a_worker_that_sessions_insist_on_serves_them_until_they_are_idle() {
     bench.pass(drain);
     assert_eq!(bench.state(old), Some(WorkerState::Stopping));
     assert_eq!(bench.sched.ready(), 1);
+}
+
+#[test]
+fn a_worker_is_not_held_for_a_session_that_its_first_call_saved() {
+    let mut bench = Bench::ready(1, 1);
+    let old = bench.with_state(WorkerState::Ready)[0];
+    let (first, _) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
+    let state = Some(Bytes::from_static(b"left"));
+    bench.sched.save_session(&"s".into(), 1, (old, 0), 1, state);
+    bench.on(Input::Finished(first));
+    bench.on(Input::Retire(old, ttl()));
+    bench.finish_launches(1);
+    assert_eq!(bench.state(old), Some(WorkerState::Stopping));
 }
 
 #[test]
