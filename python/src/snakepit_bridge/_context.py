@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from . import _refs
 from ._api import LANES
 from ._sessions import SessionState, owner_of, state_of
-from ._tools import Host, ask, ask_async, tools
+from ._tools import Host, ask_async, tools
 
 if TYPE_CHECKING:
     from ._logs import CallLogger
@@ -84,7 +84,7 @@ class CallContext:
 
     def call(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask a tool of the host and wait for its answer. Raises `ToolError`. From any thread."""
-        return ask(self.host, tool, *args, **kwargs)
+        return self._lane.exchange.ask(self.id, tool, args, kwargs, None)
 
     async def call_async(self, tool: str, /, *args: Any, **kwargs: Any) -> Any:
         """As `call`, from a coroutine: the event loop goes on meanwhile. A lane asks one question at a time."""

@@ -19,7 +19,7 @@ from ._api import Cancelled
 from ._cancel import Gate
 from ._frames import Connection
 from ._tools import ToolError
-from ._values import Unserialisable, Unusable, body_parts, decode, encode
+from ._values import Unserialisable, Unusable, body_parts, decode, encode, parse
 from ._wire import (
     ASK,
     CODEC_JSON,
@@ -38,6 +38,8 @@ from ._wire import (
 
 _LONGEST = 9e9
 """Seconds whose nanoseconds fit into 63 bits. The deadline of the call holds anyway."""
+
+_END: Any = object()
 
 _FOR_A_CALL = frozenset((CREDIT, REPLY, REFUSAL, ITEM, ITEMS_END))
 
@@ -64,11 +66,15 @@ class Exchange:
         self._asking = threading.Lock()
         self._taking = threading.Lock()
         # One question, and one taker of items at a time: each keeps its own lock while it waits.
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
         """Guards what has arrived, and `_is_read`: whether somebody reads the lane, for all who wait."""
+        self._changed = threading.Condition(self._lock)
         self._is_read = False
+        self._waiting = 0
+        """How many wait for `_changed`."""
         self._numbers = itertools.count(1)
-        self._poll: Any = None
+        self._poll: Callable[[], Any] | None = None
+        self._wake = -1
         self._forget()
 
     def _forget(self) -> None:
@@ -87,10 +93,10 @@ class Exchange:
         if self.is_used:
             with self.sending:
                 pass  # whoever was writing is done, and who comes later sees the end
-            with self._changed:
+            with self._lock:
                 while self._is_read:
                     self._gate.wake()
-                    self._changed.wait()
+                    self._await_change()
                 self.is_used = False
                 self._forget()
             if self._fault is not None:
@@ -117,7 +123,7 @@ class Exchange:
         number = next(self._numbers)
         patience = None if timeout is None else max(0, int(min(timeout, _LONGEST) * 1e9))
         try:
-            text, buffers = encode([number, tool, list(args), dict(kwargs), patience])
+            text, buffers = _question(number, tool, args, kwargs, patience)
         except Unserialisable as error:
             message = "the arguments of tool %r cannot be sent: %s" % (tool, error)
             raise ToolError(message, "tool.unserialisable", tool) from None
@@ -158,7 +164,7 @@ class Exchange:
                     self._send(ident, self._link.send, ASK, FLAG_BUFFERS, CODEC_JSON, ident, parts)
                 else:
                     self._send(ident, self._link.send_text, ASK, ident, parts[0])
-                return self._wait(ident, lambda: self._reply)[0]
+                return self._wait(ident, self._take_answer)[0]
             finally:
                 self._reply = None
                 self._number = 0
@@ -169,9 +175,10 @@ class Exchange:
             if not self._is_over and self._under_way <= ITEMS_AHEAD // 2:
                 count = ITEMS_AHEAD - self._under_way
                 self._send(ident, self._link.send, PULL, 0, CODEC_RAW, ident, [count.to_bytes(4, "little")])
-                with self._changed:
+                with self._lock:
                     self._under_way += count
-            return self._wait(ident, lambda: self._take_item(end))[0]
+            item = self._wait(ident, self._take_item)[0]
+            return end if item is _END else item
 
     def _send(self, ident: int, send: Callable[..., None], *frame: Any) -> None:
         with self.sending:
@@ -196,60 +203,81 @@ class Exchange:
 
     def _wait(self, ident: int, take: Callable[[], Any]) -> Any:
         """What `take` finds once it finds something. Meanwhile this thread reads, or waits for the one that does."""
-        changed = self._changed
-        while True:
-            with changed:
-                while True:
-                    self._check(ident)
-                    taken = take()
-                    if taken:
-                        return taken
-                    if not self._is_read:
-                        break
-                    changed.wait()
-                self._is_read = True
-            try:
-                self._read()
-            finally:
-                with changed:
-                    self._is_read = False
-                    changed.notify_all()
-
-    def _read(self) -> None:
-        """Take one frame, or be woken without one. By whoever has set `_is_read`."""
-        gate, link = self._gate, self._link
-        if not link.read_ahead:
-            ready = (self._poll or self._make_poll()).poll()
-            if len(ready) > 1 or ready[0][0] == gate.wake_descriptor:
-                gate.drain()
-                return
+        frame = None
+        reads = False
         try:
-            frame = link.read()
-            with self._changed:
-                self._take(*frame)
+            while True:
+                with self._lock:
+                    if reads:
+                        self._is_read = reads = False
+                        if self._waiting:
+                            self._changed.notify_all()
+                        if frame is not None:
+                            self._take(*frame)
+                    while True:
+                        self._check(ident)
+                        taken = take()
+                        if taken:
+                            return taken
+                        if not self._is_read:
+                            break
+                        self._await_change()
+                    self._is_read = reads = True
+                frame = self._read()
         except (LinkClosed, ProtocolError) as fault:
             self._fault = fault
             raise
+        finally:
+            if reads:
+                with self._lock:
+                    self._is_read = False
+                    self._changed.notify_all()
 
-    # Under `_changed`.
+    def _read(self) -> tuple[int, int, int, int, Any, bool] | None:
+        """One frame; or None, woken without one. For whoever has set `_is_read`."""
+        link = self._link
+        if not link.read_ahead:
+            ready = (self._poll or self._make_poll())()
+            if len(ready) > 1 or ready[0][0] == self._wake:
+                self._gate.drain()
+                return None
+            plain = link.read_plain(REPLY)
+            if plain is not None:
+                return REPLY, 0, CODEC_JSON, *plain, False
+        return link.read()
+
+    # Under `_lock`.
+
+    def _await_change(self) -> None:
+        self._waiting += 1
+        try:
+            self._changed.wait()
+        finally:
+            self._waiting -= 1
 
     def _take_credit(self) -> int:
         credit, self._credit = self._credit, 0
         return credit
 
-    def _take_item(self, end: Any) -> tuple[Any] | None:
+    def _take_answer(self) -> tuple[Any] | None:
+        answer: tuple[Any] | None = self._reply
+        return answer
+
+    def _take_item(self) -> tuple[Any] | None:
         if self._items:
             self._under_way -= 1
             return (self._items.popleft(),)
-        return (end,) if self._is_over else None
+        return (_END,) if self._is_over else None
 
-    def _make_poll(self) -> Any:
-        self._poll = poll = select.poll()
-        poll.register(self._link.sock.fileno(), select.POLLIN)
-        poll.register(self._gate.wake_descriptor, select.POLLIN)
-        return poll
+    def _make_poll(self) -> Callable[[], Any]:
+        poll = select.poll()
+        self._wake = self._gate.wake_descriptor
+        for descriptor in (self._link.sock.fileno(), self._wake):
+            poll.register(descriptor, select.POLLIN)
+        self._poll = poll.poll
+        return self._poll
 
-    def _take(self, kind: int, flags: int, codec: int, ident: int, body: memoryview, owned: bool) -> None:
+    def _take(self, kind: int, flags: int, codec: int, ident: int, body: Any, owned: bool) -> None:
         if ident != self._gate.running:
             self.pass_over(kind, ident)
         elif kind == CREDIT:
@@ -271,9 +299,9 @@ class Exchange:
         else:
             raise ProtocolError("frame of kind %d out of order" % kind)
 
-    def _take_reply(self, kind: int, flags: int, body: memoryview, owned: bool) -> None:
+    def _take_reply(self, kind: int, flags: int, body: Any, owned: bool) -> None:
         try:
-            reply = decode(body, flags, owned)
+            reply = parse(body) if type(body) is str else decode(body, flags, owned)
         except Unusable as error:
             # Its number cannot be told. It is that of the last question, for hosts answer no other.
             reply = [self._number, _unusable("the answer of the tool", "tool.unusable", error)]
@@ -282,6 +310,18 @@ class Exchange:
         number, value = reply
         if number == self._number:  # and not of a question that was given up
             self._reply = (_Failure(_object(value)) if kind == REFUSAL else value,)
+
+
+def _question(
+    number: int, tool: str | None, args: Sequence[Any], kwargs: Mapping[str, Any], patience: int | None
+) -> tuple[bytes, list[memoryview]]:
+    """The body of ASK, put together from parts: finding out that the whole is plain takes longer than all the rest."""
+    positional, of_positional = encode(list(args)) if args else (b"[]", ())
+    keyword, of_keyword = encode(kwargs) if kwargs else (b"{}", ())
+    if of_positional or of_keyword:
+        return encode([number, tool, list(args), kwargs, patience])
+    text = b"[%d,%b,%b,%b,%b]" % (number, encode(tool)[0], positional, keyword, encode(patience)[0])
+    return text, []
 
 
 def _object(value: Any) -> Mapping[str, Any]:
