@@ -13,6 +13,7 @@ import json
 import select
 import threading
 from collections import deque
+from threading import get_ident as _get_ident
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ._api import Cancelled
@@ -75,15 +76,15 @@ class Exchange:
         self._numbers = itertools.count(1)
         self._poll: Callable[[], Any] | None = None
         self._wake = -1
+        self._items: deque[Any] = deque()
+        self._number = 0
+        self._reply: Any = None
         self._forget()
 
     def _forget(self) -> None:
-        self._credit = 0
-        self._number = 0
-        self._reply: Any = None
-        self._items: deque[Any] = deque()
+        self._credit = self._under_way = 0
         self._is_over = False
-        self._under_way = 0
+        self._items.clear()
 
     # The lane's thread.
 
@@ -150,7 +151,7 @@ class Exchange:
 
     def _shielded(self, function: Callable[..., Any], *args: Any) -> Any:
         gate = self._gate
-        if threading.get_ident() == gate.thread:
+        if _get_ident() == gate.thread:
             return gate.shielded(function, *args)
         return function(*args)
 
@@ -197,7 +198,7 @@ class Exchange:
         if self._fault is not None:
             raise self._fault
         if gate.is_cancelled(ident):
-            if threading.get_ident() == gate.thread:
+            if _get_ident() == gate.thread:
                 gate.interrupt_here()
             raise Cancelled
 
@@ -320,8 +321,8 @@ def _question(
     keyword, of_keyword = encode(kwargs) if kwargs else (b"{}", ())
     if of_positional or of_keyword:
         return encode([number, tool, list(args), kwargs, patience])
-    text = b"[%d,%b,%b,%b,%b]" % (number, encode(tool)[0], positional, keyword, encode(patience)[0])
-    return text, []
+    limit = b"null" if patience is None else b"%d" % patience
+    return b"[%d,%b,%b,%b,%b]" % (number, encode(tool)[0], positional, keyword, limit), []
 
 
 def _object(value: Any) -> Mapping[str, Any]:
