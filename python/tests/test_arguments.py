@@ -146,6 +146,8 @@ def test_unknown_parameters_name_the_nearest(it: Any) -> None:
     message = refused(it, "take", 1, "x", ration=2.0)
     assert message == "take() got an unexpected keyword argument 'ration'; did you mean 'ratio'?"
     assert "zzz" in refused(it, "take", 1, "x", zzz=2.0)
+    message = refused(it, "take", 1, lable="x")
+    assert message == "take() got an unexpected keyword argument 'lable'; did you mean 'label'?"
     assert refused(it, "take", 1) == "take() missing a required argument: 'label'"
     assert "too many" in refused(it, "positional", 1, 2)
     assert it.call("ran") == []

@@ -119,6 +119,10 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) grace: Option<Duration>,
 
+    /// Make the call one of this session, which ends with it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+
     /// Print each value as it is produced
     #[arg(long, short)]
     pub(crate) stream: bool,

@@ -103,8 +103,9 @@ pub(crate) fn with_pools_until<S, T>(
             signal = interrupt.next() => signal,
             result = &mut work => return tokio::select! {
                 signal = interrupt.next() => Err(Failure::interrupted(signal)),
-                // Dropping the pools kills what is left when the time is up.
-                _ = timeout(patience, pit.shutdown()) => result,
+                // A call that ran out of time may still be cleaning up after itself. Dropping the pools kills what is left
+                // when their time is up.
+                _ = timeout(patience, pit.drain(Duration::ZERO)) => result,
             },
         };
         match end(&pit, work, grace, patience, &mut interrupt, &printer).await {

@@ -161,6 +161,8 @@ fn pytest(steps: &mut Steps, python: &Path, tag: &str) {
     // In its folder, where its settings are. They say where the package is; a PYTHONPATH would reach the workers too.
     pytest
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        // Most of a test's time is that of interpreters it starts and waits for.
+        .args(["--numprocesses", "auto"])
         .current_dir(root().join("python"));
     pytest
         .env_remove("PYTHONPATH")

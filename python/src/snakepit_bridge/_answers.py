@@ -189,7 +189,7 @@ def bad_arguments(
     try:
         inspect.Signature.bind(signature, *args, **kwargs)
     except TypeError as error:
-        message = "%s() %s%s" % (command, error, _nearest(signature, kwargs))
+        message = "%s() %s" % (command, _unknown(signature, kwargs) or error)
         return error_of("bad_arguments", message, _signature_hint(command, signature))
     return None
 
@@ -198,9 +198,14 @@ def _signature_hint(command: str, signature: inspect.Signature | None) -> str | 
     return None if signature is None else "its signature is %s%s" % (command, shown_signature(signature))
 
 
-def _nearest(signature: inspect.Signature, kwargs: Mapping[str, Any]) -> str:
-    """Which parameter may have been meant by the first that does not exist."""
-    by_name = [each.name for each in signature.parameters.values() if each.kind is not each.POSITIONAL_ONLY]
+def _unknown(signature: inspect.Signature, kwargs: Mapping[str, Any]) -> str | None:
+    """The first argument that does not exist, and which was meant: what is missing besides is missing for that."""
+    parameters = signature.parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
+    by_name = [each.name for each in parameters if each.kind not in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL)]
     unknown = next((name for name in kwargs if name not in by_name), None)
-    near = difflib.get_close_matches(unknown, by_name, 1) if unknown is not None else None
-    return "; did you mean %r?" % near[0] if near else ""
+    if unknown is None:
+        return None
+    near = difflib.get_close_matches(unknown, by_name, 1)
+    return "got an unexpected keyword argument %r%s" % (unknown, "; did you mean %r?" % near[0] if near else "")

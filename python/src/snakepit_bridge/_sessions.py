@@ -95,7 +95,10 @@ def state_of(session: Any, state: Any) -> SessionState:
     """What a session keeps in this interpreter. Raises `SessionStateError`."""
     visit = visit_of(session, state)
     if visit is None:
-        raise SessionStateError("context.state: this call belongs to no session; the caller names one")
+        raise SessionStateError(
+            "context.state: this call belongs to no session; the caller names one: `pool.session(...)` in Rust, "
+            "`--session` on the command line, `given(session=...)` in tests"
+        )
     if _is_one_of_many:
         text = "context.state: the lanes of this worker are interpreters that share nothing, so it keeps no session; %s"
         raise SessionStateError(text % REMEDY)

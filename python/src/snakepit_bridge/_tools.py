@@ -31,6 +31,8 @@ class ToolError(Exception):
         self.tool = tool
         self.retry = retry
         self.hint = hint
+        if hint is not None:
+            self.__notes__ = ["hint: %s" % hint]
 
     def __reduce__(self) -> Any:
         return type(self), (self.message, self.code, self.tool, self.retry, self.hint)

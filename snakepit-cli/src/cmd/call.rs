@@ -25,6 +25,9 @@ async fn call(pool: &Pool, args: &CallArgs, arguments: Args) -> Result<(), Failu
     if let Some(timeout) = args.timeout {
         request = request.timeout(timeout);
     }
+    if let Some(session) = &args.session {
+        request = request.session(session.as_str());
+    }
     if !args.stream {
         let value: Value = request.call().await.map_err(failed)?;
         return output::line(&to_json(&value)).map(drop);

@@ -116,6 +116,17 @@ fn a_command_that_takes_too_long_is_interrupted() {
 }
 
 #[test]
+fn a_command_that_takes_too_long_may_clean_up() {
+    call(
+        "well.py",
+        &["--timeout", "500ms", "clean_up_when_interrupted"],
+    )
+    .exits(4)
+    .prints("")
+    .says(&["stdout | cleaned up", "error[call.timeout]: "]);
+}
+
+#[test]
 fn a_command_that_cannot_be_interrupted_is_killed() {
     for command in ["hang_in_native_code", "swallow_every_interrupt"] {
         call("bad.py", &["--timeout", "500ms", command])

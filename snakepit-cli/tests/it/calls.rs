@@ -37,6 +37,23 @@ fn options_may_follow_the_arguments() {
 }
 
 #[test]
+fn a_call_may_be_one_of_a_session() {
+    call("well.py", &["--session", "ada", "remember", "text=x"])
+        .exits(0)
+        .prints("[\"ada\",[\"x\"]]\n");
+    call("well.py", &["remember", "text=x"])
+        .exits(1)
+        .says(&["this call belongs to no session", "`--session`"]);
+}
+
+#[test]
+fn a_tool_nobody_offers_is_an_error_with_a_hint() {
+    call("well.py", &["ask_a_tool"])
+        .exits(1)
+        .says(&["ToolError: there is no tool `lookup`", "hint: register it"]);
+}
+
+#[test]
 fn a_stream_is_one_line_per_value_and_a_list_without_stream() {
     call("well.py", &["--stream", "count", "to:=3"])
         .exits(0)

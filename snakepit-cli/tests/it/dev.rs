@@ -75,6 +75,11 @@ fn lines_are_calls_and_their_results_are_lines() {
     dev.write(":nonsense");
     dev.write("");
     assert_eq!(dev.ask("speak"), "\"answered\"");
+    dev.write(":session ada");
+    assert_eq!(dev.ask("remember text=x"), r#"["ada",["x"]]"#);
+    assert_eq!(dev.ask("remember text=y"), r#"["ada",["x","y"]]"#);
+    dev.write(":session");
+    dev.write("remember text=z");
     dev.write(":commands");
     while !dev.read().starts_with("count(to: int)  streams") {}
     dev.write(":quit");
@@ -90,6 +95,8 @@ fn lines_are_calls_and_their_results_are_lines() {
         "error[usage]: the argument is not JSON",
         "error[usage]: there is no `:nonsense`",
         "said on stdout",
+        "calls are of session `ada`",
+        "this call belongs to no session",
     ]);
 }
 

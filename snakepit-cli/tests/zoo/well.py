@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+from snakepit_bridge import context
+
 
 def echo(value):
     """Give back what came in."""
@@ -21,6 +23,16 @@ def count(to: int):
 def count_and_raise(to: int):
     yield from range(1, to + 1)
     raise ValueError("that was all")
+
+
+def remember(text: str):
+    kept = context.state.setdefault("kept", [])
+    kept.append(text)
+    return [context.session, kept]
+
+
+def ask_a_tool():
+    return context.call("lookup")
 
 
 def environment(name: str):

@@ -58,7 +58,7 @@ impl Input {
                 Ok(Entry::Quit) => return Ok(false),
                 Ok(Entry::Reload) => return Ok(true),
                 Ok(Entry::Help) => drop(output::line(HELP)?),
-                Ok(Entry::Call { .. } | Entry::Commands) => {
+                Ok(Entry::Call { .. } | Entry::Commands | Entry::Session(_)) => {
                     if self.watch.has_changed().await {
                         self.read = Some(line);
                         return Ok(true);

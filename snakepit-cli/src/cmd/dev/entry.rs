@@ -18,6 +18,8 @@ pub(super) enum Entry {
     Help,
     /// Load the code anew, changed or not.
     Reload,
+    /// Make calls of this session from now on, or of none.
+    Session(Option<String>),
     /// Leave.
     Quit,
 }
@@ -27,6 +29,7 @@ pub(super) const HELP: &str = "\
   greet name=Ada to:=3      call a command: by name, as text or as JSON; quote text with spaces, name=\"Ada L\"
   greet [\"Ada\", 3]          call it: one JSON value, a list is by position, an object by name
   :commands                 what there is to call
+  :session ada              the calls that follow are of this session; of none again with `:session`
   :reload                   load the code anew, changed or not
   :help                     this
   :quit                     leave; so does Ctrl-D
@@ -40,7 +43,14 @@ pub(super) fn read(line: &str) -> Result<Entry, Failure> {
         return Ok(Entry::Nothing);
     }
     if let Some(order) = line.strip_prefix(':') {
-        return match order.trim() {
+        let order = order.trim();
+        if let Some(name) = order.strip_prefix("session")
+            && (name.is_empty() || name.starts_with(char::is_whitespace))
+        {
+            let name = Some(name.trim()).filter(|name| !name.is_empty());
+            return Ok(Entry::Session(name.map(str::to_owned)));
+        }
+        return match order {
             "commands" | "c" => Ok(Entry::Commands),
             "help" | "h" | "?" => Ok(Entry::Help),
             "reload" | "r" => Ok(Entry::Reload),
@@ -149,6 +159,8 @@ mod tests {
             (":commands", Entry::Commands),
             (" :help ", Entry::Help),
             (":r", Entry::Reload),
+            (":session ada", Entry::Session(Some("ada".to_owned()))),
+            (":session", Entry::Session(None)),
             (":quit", Entry::Quit),
         ] {
             assert_eq!(read(line).unwrap(), entry, "{line}");
@@ -159,6 +171,7 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for (line, message) in [
             (":leave", "there is no `:leave`"),
+            (":sessions", "there is no `:sessions`"),
             ("greet name=\"Ada", "is not closed"),
             ("greet Ada", "the argument is not JSON"),
             ("greet [1,", "the argument is not JSON"),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::builder::styling::{AnsiColor, Style};
 use snakepit_core::value::to_json;
-use snakepit_core::{Args, Pool, Registry, Snakepit, Value};
+use snakepit_core::{Pool, Registry, Request, Snakepit, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::commands;
@@ -65,6 +65,8 @@ fn note(printer: &Printer, text: &str) {
 
 struct Session<'a> {
     pool: &'a Pool,
+    /// The session of the adapter's that calls are of.
+    named: Option<String>,
     input: Input,
     printer: &'a Printer,
     keyboard: Signal,
@@ -74,6 +76,7 @@ impl<'a> Session<'a> {
     fn new(pool: &'a Pool, input: Input, printer: &'a Printer) -> Result<Self, Failure> {
         Ok(Self {
             pool,
+            named: None,
             input,
             printer,
             keyboard: signal(SignalKind::interrupt()).map_err(Failure::System)?,
@@ -134,12 +137,25 @@ impl<'a> Session<'a> {
                 self.reload().await;
                 Ok(Reader::Listening)
             }
+            Entry::Session(named) => {
+                self.note(&match &named {
+                    Some(name) => format!("calls are of session `{name}`"),
+                    None => "calls are of no session".to_owned(),
+                });
+                self.named = named;
+                Ok(Reader::Listening)
+            }
             Entry::Call { command, args } => {
                 if self.input.watch.has_changed().await {
                     self.reload().await;
                 }
+                let request = self.pool.request_values(&command, args);
+                let request = match &self.named {
+                    Some(name) => request.session(name.as_str()),
+                    None => request,
+                };
                 tokio::select! {
-                    done = call(self.pool, &command, args) => done,
+                    done = call(self.pool, &command, request) => done,
                     // What is dropped is cancelled, and the next call waits until it has let go.
                     _ = self.keyboard.recv() => {
                         self.note(&format!("`{command}` was interrupted"));
@@ -165,10 +181,9 @@ impl<'a> Session<'a> {
 }
 
 /// Calls a command and prints its result, or its values as they come.
-async fn call(pool: &Pool, command: &str, args: Args) -> Result<Reader, Failure> {
+async fn call(pool: &Pool, command: &str, request: Request) -> Result<Reader, Failure> {
     let failed = |error| Failure::call(command, error);
     let streams = |known: &snakepit_core::Command| known.name == command && known.stream;
-    let request = pool.request_values(command, args);
     if !pool.commands().iter().any(streams) {
         let value: Value = request.call().await.map_err(failed)?;
         return output::line(&to_json(&value));
