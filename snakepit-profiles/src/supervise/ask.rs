@@ -18,8 +18,8 @@ use crate::frame::{Header, Kind};
 /// How long a question about a call may go unanswered before native code is taken to hold the GIL.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// How long stacks may take that the worker's signal handler writes.
-const DUMP: Duration = Duration::from_millis(50);
+/// How long stacks may take that the worker's signal handler writes: a moment, but for the processor it has to wait for.
+const DUMP: Duration = Duration::from_secs(1);
 
 /// How long to wait before a ping is sent again for which there was no room.
 const AGAIN: Duration = Duration::from_millis(50);

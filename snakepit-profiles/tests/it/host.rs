@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,22 +100,33 @@ async fn no_process_holds_a_connection_of_another() {
 /// Kills a host of busy workers after something else went wrong, and sees nothing left.
 fn the_death_of_a_host(mode: &str, trouble: impl FnOnce(&Pit, u32)) {
     let pit = Pit::new();
-    let mut host = alone("host::a_host_with_busy_workers")
-        .env("HOST_MODE", mode)
-        .env("HOST_MARK", pit.mark().1)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    let mut host = Doomed(
+        alone("host::a_host_with_busy_workers")
+            .env("HOST_MODE", mode)
+            .env("HOST_MARK", pit.mark().1)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let lines = BufReader::new(host.0.stdout.take().unwrap()).lines();
     assert!(
         lines.map(Result::unwrap).any(|line| line == "busy"),
         "the host ended by itself"
     );
     assert!(pit.processes().len() >= 3, "{:?}", pit.processes());
-    trouble(&pit, host.id());
-    kill(host.id());
-    host.wait().unwrap();
+    trouble(&pit, host.0.id());
+    drop(host);
     pit.assert_empty_blocking();
+}
+
+/// Killed when dropped, by a test that fails as well: its workers would keep the processors from all tests that follow.
+struct Doomed(Child);
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        kill(self.0.id());
+        let _ = self.0.wait();
+    }
 }
 
 /// The processes that watch over the workers of a host: its children that are neither workers nor zygotes.
