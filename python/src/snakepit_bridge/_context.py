@@ -118,8 +118,7 @@ class _Current:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        lane = LANES.here()
-        call = None if lane is None else lane.current_call()
+        call = current_call()
         if call is None:
             raise RuntimeError("context.%s: this thread is not working for a call" % name)
         return getattr(call, name)

@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 from ._api import Cancelled
 from ._cancel import Gate
 from ._frames import Connection
-from ._tools import ToolError
+from ._tools import END, ToolError
 from ._values import Unserialisable, Unusable, body_parts, decode, encode, parse
 from ._wire import (
     ASK,
@@ -39,8 +39,6 @@ from ._wire import (
 
 _LONGEST = 9e9
 """Seconds whose nanoseconds fit into 63 bits. The deadline of the call holds anyway."""
-
-_END: Any = object()
 
 _FOR_A_CALL = frozenset((CREDIT, REPLY, REFUSAL, ITEM, ITEMS_END))
 
@@ -138,9 +136,9 @@ class Exchange:
             raise _raised(reply, tool)
         return reply
 
-    def next_item(self, ident: int, end: Any) -> Any:
-        """The next item of the input, or `end`. Raises `ToolError`."""
-        item = self._shielded(self._next_item, ident, end)
+    def next_item(self, ident: int) -> Any:
+        """The next item of the input, or `END`. Raises `ToolError`."""
+        item = self._shielded(self._next_item, ident)
         if type(item) is _Failure:
             raise _raised(item, None)
         return item
@@ -170,7 +168,7 @@ class Exchange:
                 self._reply = None
                 self._number = 0
 
-    def _next_item(self, ident: int, end: Any) -> Any:
+    def _next_item(self, ident: int) -> Any:
         with self._taking:
             self.is_used = True
             if not self._is_over and self._under_way <= ITEMS_AHEAD // 2:
@@ -178,8 +176,7 @@ class Exchange:
                 self._send(ident, self._link.send, PULL, 0, CODEC_RAW, ident, [count.to_bytes(4, "little")])
                 with self._lock:
                     self._under_way += count
-            item = self._wait(ident, self._take_item)[0]
-            return end if item is _END else item
+            return self._wait(ident, self._take_item)[0]
 
     def _send(self, ident: int, send: Callable[..., None], *frame: Any) -> None:
         with self.sending:
@@ -268,7 +265,7 @@ class Exchange:
         if self._items:
             self._under_way -= 1
             return (self._items.popleft(),)
-        return (_END,) if self._is_over else None
+        return (END,) if self._is_over else None
 
     def _make_poll(self) -> Callable[[], Any]:
         poll = select.poll()

@@ -7,7 +7,8 @@ from typing import Any
 
 from ._api import Cancelled
 
-_END: Any = object()
+END: Any = object()
+"""What stands for the end of an input, where its items do."""
 
 
 class ToolError(Exception):
@@ -91,8 +92,8 @@ class Items:
         return self
 
     def __next__(self) -> Any:
-        item = self._exchange.next_item(self._ident, _END)
-        if item is _END:
+        item = self._exchange.next_item(self._ident)
+        if item is END:
             raise StopIteration
         return item
 
@@ -101,10 +102,10 @@ class Items:
 
     async def __anext__(self) -> Any:
         if self._exchange.has_item():
-            item = self._exchange.next_item(self._ident, _END)
+            item = self._exchange.next_item(self._ident)
         else:
-            item = await _elsewhere(self._exchange.next_item, self._ident, _END)
-        if item is _END:
+            item = await _elsewhere(self._exchange.next_item, self._ident)
+        if item is END:
             raise StopAsyncIteration
         return item
 
