@@ -150,8 +150,14 @@ class Worker:
 
     def start(self, command: str, *args: Any, lane: int = 0, stream: bool = False, **context: Any) -> int:
         self._next += 1
-        request = [command, list(args), context.pop("kwargs", {}), context.pop("deadline", None), context]
-        self.lanes[lane].send(wire.CALL, request, self._next, wire.FLAG_STREAM if stream else 0)
+        request = [command, list(args), context.pop("kwargs", {}), context.pop("deadline", None)]
+        follows = b""
+        if context.keys() & {"input", "keep"}:
+            request.append(context)
+        elif context:
+            follows = json.dumps(context).encode()
+        body = json.dumps(request).encode() + follows
+        self.lanes[lane].send(wire.CALL, body, self._next, wire.FLAG_STREAM if stream else 0)
         return self._next
 
     def enter(self, session: str, state: Any, left: bytes, command: str, *args: Any) -> int:

@@ -128,6 +128,27 @@ def test_arguments_arrive_as_they_were_sent(it: Any) -> None:
     assert it.finish(77).json == [None, [], {}]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'["context"]{"session":"s-1","traceparent":"00-ab"}',
+        b'["context",[],{},null,{"session":"s-1","traceparent":"00-ab"}]',
+        b'["context",[],{},null] {"session":"s-1","traceparent":"00-ab","later":[1]} ',
+    ],
+)
+def test_a_context_is_an_item_of_its_call_or_follows_it(it: Any, text: bytes) -> None:
+    it.lanes[0].send(wire.CALL, text, 78)
+    assert it.finish(78).json[:4] == [78, "context", "s-1", "00-ab"]
+
+
+@pytest.mark.parametrize("context", [b"{", b"[]", b"]"])
+def test_a_context_that_is_none_is_noticed_by_those_who_ask(it: Any, context: bytes) -> None:
+    it.lanes[0].send(wire.CALL, b'["echo"]' + context, 78)
+    assert it.finish(78).json == [None, [], {}]
+    it.lanes[0].send(wire.CALL, b'["context"]' + context, 79)
+    assert it.finish(79).json["type"] == "snakepit_bridge._wire.ProtocolError"
+
+
 def test_bytes_travel_outside_the_text(it: Any) -> None:
     data = bytes(range(256)) * 400
     text = b'["same",[{"$":["bytes",0]}]]'

@@ -155,6 +155,7 @@ def test_a_generator_that_never_yields_can_be_cancelled(it: Any) -> None:
         (wire.CALL, b'["plain",[],{},null,[]]', 1),
         (wire.CALL, b'["plain",[],{},"x"]', 1),
         (wire.CALL, b'["plain",[],{},null,{},1]', 1),
+        (wire.CALL, b'["plain",[],{},null,{}]{}', 1),
         (wire.CALL, b'["plain"', 1),
         (wire.CALL, b'["plain",[{"$":["zzz"]}]]', 1),
     ],

@@ -1,9 +1,10 @@
 //! Names and numbers that identify things; knows nothing of what they identify.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -32,26 +33,10 @@ macro_rules! number {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// Wraps a name.
-            pub fn new(name: impl AsRef<str>) -> Self {
-                Self(name.as_ref().into())
-            }
-
-            /// The name itself.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
+    ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+                self.as_str().fmt(f)
             }
         }
 
@@ -80,18 +65,90 @@ number! {
     CallId
 }
 
-name! {
-    /// The name of a pool, unique within one [`Snakepit`](crate::Snakepit).
-    PoolName
+/// The name of a pool, unique within one [`Snakepit`](crate::Snakepit).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolName(Arc<str>);
+
+name!(PoolName);
+
+impl PoolName {
+    /// Wraps a name.
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(name.as_ref().into())
+    }
+
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-name! {
-    /// The caller's name for a session: calls that should meet the same worker, and that Python sees as one.
-    SessionId
+/// The caller's name for a session: calls that should meet the same worker, and that Python sees as one.
+///
+/// It knows its own hash: whoever keeps one, and clones it for each call, has the name looked up without reading it.
+#[derive(Clone)]
+pub struct SessionId {
+    name: Arc<str>,
+    hash: u64,
 }
 
-/// A table by numbers that a pool gave out itself, one after the other: nobody can choose them so that they collide, so
-/// they need no hash that costs more than the rest of the look-up. Each call is looked up several times.
+name!(SessionId);
+
+/// Keys nobody can guess, so that nobody can choose names that collide.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl SessionId {
+    /// Wraps a name.
+    pub fn new(name: impl AsRef<str>) -> Self {
+        let name = name.as_ref();
+        Self {
+            hash: KEYS.hash_one(name),
+            name: name.into(),
+        }
+    }
+
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionId").field(&self.name).finish()
+    }
+}
+
+impl PartialEq for SessionId {
+    fn eq(&self, other: &Self) -> bool {
+        // Clones of one need not be read: a look at a name among many is a miss of the cache.
+        self.hash == other.hash && (Arc::ptr_eq(&self.name, &other.name) || self.name == other.name)
+    }
+}
+
+impl Eq for SessionId {}
+
+impl PartialOrd for SessionId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SessionId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// A table by numbers that nobody can choose so that they collide: those a pool gave out itself, one after the other, and
+/// hashes by secret keys. They need no hash that costs more than the rest of the look-up. Each call is looked up several
+/// times.
 pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
 /// Spreads one number over all bits.

@@ -1,9 +1,11 @@
 //! What pool and worker tell each other about sessions. Knows neither the table of sessions nor a transport.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::Weak;
 
 use bytes::Bytes;
+
+use crate::ids::WorkerId;
 
 /// The command by which a worker with [`keeps_sessions`](crate::worker::Hello::keeps_sessions) learns that sessions
 /// ended: a call with one argument, a list of `[session, number, says_good_bye]`. A worker that finds `says_good_bye`
@@ -30,7 +32,23 @@ pub struct SessionCall {
     pub number: u64,
     /// What the session left on another worker, to be loaded before the command runs.
     pub left: Option<Left>,
-    keep: Option<Keep>,
+    keeper: Option<Weak<dyn SessionKeeper>>,
+    origin: Origin,
+}
+
+/// Where, and as of what, a call of a session leaves something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The worker the call runs on.
+    pub worker: WorkerId,
+    /// The session's edition as the call began. What another worker left after that is newer than what this call leaves.
+    pub since: u64,
+}
+
+/// Keeps what sessions leave: a pool.
+pub trait SessionKeeper: Send + Sync {
+    /// Keeps what the session of this number leaves, as [`SessionCall::keep`] does. Must not block.
+    fn keep(&self, number: u64, origin: Origin, version: u64, state: Option<Bytes>);
 }
 
 /// What a session left on a worker.
@@ -43,15 +61,17 @@ pub struct Left {
     pub state: Bytes,
 }
 
-type Keep = Arc<dyn Fn(u64, Option<Bytes>) + Send + Sync>;
-
 impl SessionCall {
     /// The session with this number, and nothing left elsewhere. What it leaves is not kept.
     pub fn new(number: u64) -> Self {
         Self {
             number,
             left: None,
-            keep: None,
+            keeper: None,
+            origin: Origin {
+                worker: WorkerId::new(0),
+                since: 0,
+            },
         }
     }
 
@@ -61,9 +81,10 @@ impl SessionCall {
         self
     }
 
-    /// With something that keeps what the session leaves, with its version. Must not block.
-    pub fn kept_by(mut self, keep: impl Fn(u64, Option<Bytes>) + Send + Sync + 'static) -> Self {
-        self.keep = Some(Arc::new(keep));
+    /// With someone who keeps what the session leaves, as long as there is such a one.
+    pub fn kept_by(mut self, keeper: Weak<dyn SessionKeeper>, origin: Origin) -> Self {
+        self.keeper = Some(keeper);
+        self.origin = origin;
         self
     }
 
@@ -72,8 +93,8 @@ impl SessionCall {
     /// ties the session to its worker. `version` tells later from earlier among what one worker left of one session. Does
     /// not block.
     pub fn keep(&self, version: u64, state: Option<Bytes>) {
-        if let Some(keep) = &self.keep {
-            keep(version, state);
+        if let Some(keeper) = self.keeper.as_ref().and_then(Weak::upgrade) {
+            keeper.keep(self.number, self.origin, version, state);
         }
     }
 }

@@ -93,7 +93,7 @@ impl ProcessWorker {
     }
 
     /// Sends a call.
-    async fn start<L>(&self, mut lease: Lease<L>, call: &Call) -> Result<Lease<L>, CallError>
+    async fn start<L>(&self, mut lease: Lease<L>, call: &mut Call) -> Result<Lease<L>, CallError>
     where
         L: std::ops::Deref<Target = Lane>,
     {
@@ -103,7 +103,7 @@ impl ProcessWorker {
                 source,
             }
         })?;
-        lease.keep_for(call.session_call.clone());
+        lease.keep_for(call.session_call.take());
         match lease.begin(call.id.get(), call.stream).await {
             Ok(()) => Ok(lease),
             Err(fault) => {
@@ -214,10 +214,10 @@ fn remote(handle: &Handle, frame: &Frame) -> CallError {
 
 #[async_trait]
 impl Worker for ProcessWorker {
-    async fn call(&self, lane: LaneId, call: Call) -> Result<Reply, CallError> {
+    async fn call(&self, lane: LaneId, mut call: Call) -> Result<Reply, CallError> {
         if call.stream {
             let lease = self.free(self.lane(lane).cloned()).await?;
-            let lease = self.start(lease, &call).await?;
+            let lease = self.start(lease, &mut call).await?;
             let handle = self.handle.clone();
             let service = Service::new(call.exchange, call.id.get(), self.max_payload);
             return Ok(Reply::Stream(
@@ -232,7 +232,7 @@ impl Worker for ProcessWorker {
             ));
         }
         let lease = self.free(self.lane(lane).map(|lane| &**lane)).await?;
-        let mut lease = self.start(lease, &call).await?;
+        let mut lease = self.start(lease, &mut call).await?;
         let mut answer = lease.answer().await;
         if let Ok(question) = &answer
             && question.header.kind.asks()

@@ -20,7 +20,7 @@ from ._gil import LateNotice
 from ._refs import Kept
 from ._sessions import Keeper, Visit, keeping, visit_of
 from ._tools import Items
-from ._values import Expired, Unusable, decode, parse
+from ._values import Expired, Unusable, parse, parse_first, text_of
 from ._wire import (
     CALL,
     CODEC_JSON,
@@ -61,8 +61,10 @@ class Lane:
         self.stopping = False
         self.exchange = Exchange(link, gate)
         self.answers = Answers(link, gate, self.exchange)
-        self._call: tuple[int, str, int | None, Mapping[str, Any]] = (0, "", None, _NO_CONTEXT)
-        """Id, command, deadline and context of the call admitted last: one object, as other threads read it."""
+        self._call: tuple[int, str, int | None, Mapping[str, Any] | str] = (0, "", None, _NO_CONTEXT)
+        """Id, command, deadline and context of the call admitted last: one object, as other threads read it.
+
+        The context is a text until someone asks for it: few commands do, and reading it costs as much as a call."""
         self._current: CallContext | None = None
         self._visit: Visit | None = None
         """The session to be saved before the call's final answer."""
@@ -85,7 +87,7 @@ class Lane:
             return None
         current = self._current
         if current is None or current.id != ident:
-            current = CallContext(ident, command, deadline, context, self)
+            current = CallContext(ident, command, deadline, _read(context), self)
             self._current = current
         return current
 
@@ -199,21 +201,18 @@ class Lane:
         """As `_admit`, for a body."""
         if codec != CODEC_JSON:
             raise ProtocolError("CALL is not JSON")
-        try:
-            request = decode(body, flags, owned)
-        except Unusable as error:
-            self._refuse(error)
-            return None
-        return self._admit(request)
+        return self._parsed(*text_of(body, flags), owned)
 
-    def _parsed(self, text: str) -> tuple[Callable[..., Any], Any, Any] | None:
-        """As `_admit`, for the text of a plain body."""
+    def _parsed(
+        self, text: str, buffers: Sequence[memoryview] = (), owned: bool = False
+    ) -> tuple[Callable[..., Any], Any, Any] | None:
+        """As `_admit`, for the text of a body."""
         try:
-            request = parse(text)
+            request, end = parse_first(text, buffers, owned)
         except Unusable as error:
             self._refuse(error)
             return None
-        return self._admit(request)
+        return self._admit(request, None if end == len(text) else text[end:])
 
     def _refuse(self, error: Unusable) -> None:
         if isinstance(error, Expired):
@@ -221,8 +220,9 @@ class Lane:
         else:
             self.answers.error(error_of("bad_arguments", "the arguments cannot be used in Python: %s" % error))
 
-    def _admit(self, request: Any) -> tuple[Callable[..., Any], Any, Any] | None:
-        """Check a call. None if it was refused, and answered, before any user code ran."""
+    def _admit(self, request: Any, described: str | None) -> tuple[Callable[..., Any], Any, Any] | None:
+        """Check a call, with the context that follows it, if any. None if it was refused, and answered, before any user
+        code ran."""
         if type(request) is not list or not 1 <= len(request) <= 5:
             raise ProtocolError("CALL is not an array of one to five items")
         if len(request) < 5:
@@ -233,7 +233,7 @@ class Lane:
         if type(context) is not dict:
             raise ProtocolError("the context of CALL is not an object")
         gate = self.gate
-        self._call = gate.running, command, deadline, context
+        self._call = gate.running, command, deadline, described or context
         if gate.told_early and gate.running in gate.told_early:
             self.answers.error(error_of("cancelled", BEFORE_START))
             return None
@@ -250,6 +250,11 @@ class Lane:
         if function is None:
             self.answers.error(unknown(command, self.functions))
             return None
+        if described is not None:
+            if context is not _NO_CONTEXT:
+                raise ProtocolError("CALL has two contexts")
+            if self.keeper is not None and self.keeper.saves:
+                context = _read(described)
         if context is not _NO_CONTEXT:
             name = context.get("input")
             if name is not None:
@@ -372,3 +377,12 @@ class Lane:
             if not self.answers.chunk(item):
                 return False
             credit -= 1
+
+
+def _read(context: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    """What a context says that may not have been read yet."""
+    if type(context) is str:
+        context = parse(context.strip())
+        if type(context) is not dict:
+            raise ProtocolError("the context of CALL is not an object")
+    return context  # type: ignore[return-value]

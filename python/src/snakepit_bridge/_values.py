@@ -14,7 +14,19 @@ from ._placeholders import new_walk
 from ._raise import Expired, Raising, Unusable
 from ._wire import FLAG_BUFFERS, ProtocolError
 
-__all__ = ["MAX_DEPTH", "Expired", "RawArray", "Unserialisable", "Unusable", "body_parts", "decode", "encode", "parse"]
+__all__ = [
+    "MAX_DEPTH",
+    "Expired",
+    "RawArray",
+    "Unserialisable",
+    "Unusable",
+    "body_parts",
+    "decode",
+    "encode",
+    "parse",
+    "parse_first",
+    "text_of",
+]
 
 _I64_MIN = -(2**63)
 _U64_MAX = 2**64 - 1
@@ -79,24 +91,35 @@ def decode(body: memoryview, flags: int, owned: bool) -> Any:
 
     Raises `ProtocolError` if it is malformed and `Unusable` if it is well-formed but means nothing in Python.
     """
+    text, buffers = text_of(body, flags)
+    return parse(text, buffers, owned)
+
+
+def text_of(body: memoryview, flags: int) -> tuple[str, list[memoryview]]:
+    """The text of a body and its buffers. Raises `ProtocolError`."""
     buffers: list[memoryview] = []
     if flags & FLAG_BUFFERS:
         body, buffers = _split(body)
     try:
-        text = str(body, "utf-8")
+        return str(body, "utf-8"), buffers
     except UnicodeDecodeError as error:
         raise ProtocolError("body is not JSON: %s" % error) from None
-    return parse(text, buffers, owned)
 
 
 def parse(text: str, buffers: Sequence[memoryview] = (), owned: bool = False) -> Any:
     """Decode the text of a body, as `decode` does."""
+    value, end = parse_first(text, buffers, owned)
+    if end != len(text) and not text[end:].isspace():
+        raise ProtocolError("body is not JSON: %r follows its end" % text[end : end + 20])
+    return value
+
+
+def parse_first(text: str, buffers: Sequence[memoryview] = (), owned: bool = False) -> tuple[Any, int]:
+    """Decode the value a text begins with, as `decode` does; and where in the text it ends."""
     try:
         if '"$"' in text or ("\\u" in text and _ESCAPES.search(text)):
             return _tagged(text, buffers, owned)
-        value, end = _scan(text, 0)
-        if end != len(text):
-            value = _decoder.decode(text)  # surrounding space, or an error that says where
+        found: tuple[Any, int] = _scan(text, 0)
     except StopIteration:
         raise ProtocolError("body is not JSON") from None
     except (ValueError, RecursionError) as error:
@@ -105,17 +128,17 @@ def parse(text: str, buffers: Sequence[memoryview] = (), owned: bool = False) ->
         raise ProtocolError("body is not JSON: %s" % error) from None
     if buffers:
         raise ProtocolError("%d buffers that nothing refers to" % len(buffers))
-    return value
+    return found
 
 
-def _tagged(text: str, buffers: Sequence[memoryview], owned: bool) -> Any:
+def _tagged(text: str, buffers: Sequence[memoryview], owned: bool) -> tuple[Any, int]:
     raising = Raising(buffers, owned)
-    value = json.JSONDecoder(object_hook=raising.object, parse_constant=_no_constant).decode(text)
+    value, end = json.JSONDecoder(object_hook=raising.object, parse_constant=_no_constant).raw_decode(text)
     raising.finish()
     if "\\u" in text:
         # Escapes can spell a lone surrogate, which UTF-8 itself cannot.
         _refuse_surrogates(value)
-    return value
+    return value, end
 
 
 def _refuse_surrogates(value: Any) -> None:

@@ -165,5 +165,5 @@ async fn run(
     call.args = Arc::clone(args);
     call.deadline = Some(Instant::now() + patience);
     // A failure has nobody to be told to: the worker says in its output what the adapter raised.
-    let _ = tokio::time::timeout(patience, lease.run(call, Instant::now())).await;
+    let _ = tokio::time::timeout(patience, lease.run(call, None, Instant::now())).await;
 }

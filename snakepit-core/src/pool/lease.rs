@@ -1,6 +1,6 @@
 //! A lane in a caller's hands. Whatever happens to the caller, the lane finds its way back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::member::Member;
@@ -9,7 +9,7 @@ use crate::error::{CallError, ExitReport, LostCall};
 use crate::event::{EventKind, Outcome, RetireReason};
 use crate::ids::{CallId, LaneId, SessionId};
 use crate::sched::{Input, Visit};
-use crate::session::SessionCall;
+use crate::session::{Origin, SessionCall};
 use crate::value::{ObjectRef, Value};
 use crate::worker::{Call, Reply};
 
@@ -31,8 +31,8 @@ pub(super) struct Lease {
     lane: LaneId,
     call: CallId,
     visit: Option<Visit>,
-    /// The session of the call, and its number.
-    session: Option<(SessionId, u64)>,
+    /// The number of the call's session.
+    session: Option<u64>,
     stage: Stage,
     /// Set only when someone listens to events.
     since: Option<Instant>,
@@ -59,24 +59,24 @@ impl Lease {
     }
 
     /// What the call is to carry for the session it belongs to.
-    pub(super) fn session_call(&mut self, session: &SessionId) -> Option<SessionCall> {
+    pub(super) fn session_call(&mut self) -> Option<SessionCall> {
         let Visit {
             number,
             left,
             since,
         } = self.visit.take()?;
-        self.session = Some((session.clone(), number));
-        let (shared, worker, session) = (
-            Arc::downgrade(&self.shared),
-            self.member.id,
-            session.clone(),
-        );
-        let keep = move |version, state| {
-            if let Some(shared) = shared.upgrade() {
-                shared.keep_session(&session, number, (worker, since), version, state);
-            }
+        self.session = Some(number);
+        let origin = Origin {
+            worker: self.member.id,
+            since,
         };
-        Some(SessionCall::new(number).with_left(left).kept_by(keep))
+        // Who reads the lane may do so for longer than there is a pool.
+        let pool: Weak<Shared> = Arc::downgrade(&self.shared);
+        Some(
+            SessionCall::new(number)
+                .with_left(left)
+                .kept_by(pool, origin),
+        )
     }
 
     /// Whether the call was handed to the worker.
@@ -88,7 +88,12 @@ impl Lease {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the lease in flight; dropping the lease then abandons the call.
-    pub(super) async fn run(&mut self, call: Call, queued_at: Instant) -> Result<Reply, CallError> {
+    pub(super) async fn run(
+        &mut self,
+        call: Call,
+        session: Option<&SessionId>,
+        queued_at: Instant,
+    ) -> Result<Reply, CallError> {
         self.stage = Stage::InFlight;
         if self.shared.has_sinks() {
             let now = Instant::now();
@@ -103,7 +108,7 @@ impl Lease {
         match self.member.worker.call(self.lane, call).await {
             Ok(Reply::Stream(stream)) => Ok(Reply::Stream(stream)),
             Ok(Reply::One(mut value)) => {
-                self.adopt(&mut value);
+                self.adopt(&mut value, session);
                 self.finish();
                 Ok(Reply::One(value))
             }
@@ -112,8 +117,8 @@ impl Lease {
     }
 
     /// Takes over the handles in an answer, for the session of the call.
-    pub(super) fn adopt(&self, value: &mut Value) {
-        if let Some(session) = &self.session {
+    pub(super) fn adopt(&self, value: &mut Value, session: Option<&SessionId>) {
+        if let Some(session) = session.zip(self.session) {
             let (shared, worker) = (&self.shared, self.member.id);
             ObjectRef::replace_in(value, &mut |found| shared.adopt(session, worker, found));
         }

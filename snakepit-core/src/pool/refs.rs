@@ -78,7 +78,7 @@ impl Shared {
     /// Takes over a handle that a worker answered with, for the session of the call.
     pub(super) fn adopt(
         self: &Arc<Self>,
-        (session, number): &(SessionId, u64),
+        (session, number): (&SessionId, u64),
         worker: WorkerId,
         found: &ObjectRef,
     ) -> ObjectRef {
@@ -93,7 +93,7 @@ impl Shared {
             session: pool
                 .session(session.clone())
                 .affinity(Affinity::StrictQueue),
-            number: *number,
+            number,
             worker,
             object: found.number(),
         })

@@ -227,8 +227,11 @@ impl Request {
                 let Budget {
                     deadline, allowed, ..
                 } = budget;
+                let session = self.session.map(|(session, _)| session);
                 let control = self.control;
-                Ok(CallStream::new(reply, lease, control, deadline, allowed))
+                Ok(CallStream::new(
+                    reply, lease, session, control, deadline, allowed,
+                ))
             }
             Err(error) => Err(match self.control.finish() {
                 Some(stop) => stop.error(stage(Some(&error))),
@@ -254,7 +257,8 @@ impl Request {
     /// Runs the call on its lane until it is answered, out of time, or stopped.
     async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
         let done = {
-            let mut work = pin!(lease.run(call, budget.asked));
+            let session = self.session.as_ref().map(|(session, _)| session);
+            let mut work = pin!(lease.run(call, session, budget.asked));
             let work = poll_fn(|cx| self.control.poll(cx, work.as_mut()));
             timeout_at(budget.deadline.into(), work).await
         };
@@ -368,7 +372,7 @@ impl Request {
                 ..told
             };
         }
-        let session_call = session.and_then(|session| lease.session_call(session));
+        let session_call = lease.session_call();
         if let Some(needed) = needed {
             let number = session_call.as_ref().map(|session| session.number);
             needed.check(number).map_err(CallError::Ref)?;

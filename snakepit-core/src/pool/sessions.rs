@@ -18,6 +18,7 @@ use crate::event::{EventKind, LogLine, LogStream};
 use crate::exchange::ToolSpec;
 use crate::ids::{SessionId, WorkerId};
 use crate::sched::{Affinity, Input, Kept};
+use crate::session::{Origin, SessionKeeper};
 use crate::value::{Args, ValueError};
 
 /// A session of a pool, made by [`Pool::session`]: its calls meet one worker, and what Python keeps for it.
@@ -218,33 +219,28 @@ impl Pool {
     }
 }
 
-impl Shared {
+impl SessionKeeper for Shared {
     /// Keeps what a session left on a worker, and says so if it is too much.
-    pub(super) fn keep_session(
-        &self,
-        session: &SessionId,
-        number: u64,
-        (worker, since): (WorkerId, u64),
-        version: u64,
-        saved: Option<Bytes>,
-    ) {
+    fn keep(&self, number: u64, origin: Origin, version: u64, saved: Option<Bytes>) {
         let size = saved.as_ref().map_or(0, Bytes::len);
         let mut state = self.state.lock();
-        let kept = state
-            .sched
-            .save_session(session, number, (worker, since), version, saved);
+        let kept = state.sched.save_session(number, origin, version, saved);
+        let session = state.sched.session_name(number);
         drop(state);
-        if let Kept::TooLarge(limit) = kept {
+        if let (Kept::TooLarge(limit), Some(session)) = (kept, session) {
             let text = format!(
                 "session `{session}` leaves {size} bytes, over `session_state_limit` ({limit} bytes): it cannot be handed over"
             );
             let mut line = LogLine::new(LogStream::Log, text);
             line.level = "WARNING".into();
             line.logger = "snakepit.sessions".into();
+            let worker = origin.worker;
             self.emit(EventKind::Log { worker, line });
         }
     }
+}
 
+impl Shared {
     /// Gives a session a tool. A pool that is closed has no call that could ask for it.
     fn offer(&self, session: &SessionId, tool: Tool) {
         let now = Instant::now();

@@ -14,6 +14,7 @@ use super::control::{Controlled, Stop};
 use super::lease::Lease;
 use super::request::decode;
 use crate::error::{CallError, Stage};
+use crate::ids::SessionId;
 use crate::value::Value;
 use crate::worker::{Reply, ReplyStream};
 
@@ -23,6 +24,7 @@ use crate::worker::{Reply, ReplyStream};
 pub struct CallStream<T> {
     source: Option<Source>,
     lease: Lease,
+    session: Option<SessionId>,
     control: Controlled,
     timer: Pin<Box<Sleep>>,
     timeout: Duration,
@@ -39,6 +41,7 @@ impl<T: DeserializeOwned> CallStream<T> {
     pub(super) fn new(
         reply: Reply,
         lease: Lease,
+        session: Option<SessionId>,
         control: Controlled,
         deadline: Instant,
         timeout: Duration,
@@ -51,6 +54,7 @@ impl<T: DeserializeOwned> CallStream<T> {
         Self {
             source: Some(source),
             lease,
+            session,
             control,
             timer,
             timeout,
@@ -121,7 +125,7 @@ impl<T: DeserializeOwned> Stream for CallStream<T> {
         };
         match polled {
             Poll::Ready(Some(Ok(mut value))) => {
-                this.lease.adopt(&mut value);
+                this.lease.adopt(&mut value, this.session.as_ref());
                 let decoded = decode(&this.control.command, value);
                 Poll::Ready(Some(decoded.map_err(|error| this.give_up(error))))
             }

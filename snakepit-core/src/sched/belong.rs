@@ -9,6 +9,7 @@ use super::sessions::{Kept, SessionStatus, Standing, Visit};
 use super::{Action, Affinity, Refusal, Scheduler, Stay};
 use crate::event::SessionEnd;
 use crate::ids::{SessionId, WorkerId};
+use crate::session::Origin;
 
 impl Scheduler {
     /// The serving worker a call's session is bound to, if any; or why there can be no such call.
@@ -128,16 +129,20 @@ impl Scheduler {
         )
     }
 
-    /// Keeps what a session left on a worker, with this version of it, by a call that began at the edition `since`.
+    /// Keeps what a session left on a worker, with this version of it.
     pub(crate) fn save_session(
         &mut self,
-        session: &SessionId,
         number: u64,
-        from: (WorkerId, u64),
+        origin: Origin,
         version: u64,
         state: Option<Bytes>,
     ) -> Kept {
-        self.sessions.save(session, number, from, version, state)
+        self.sessions.save(number, origin, version, state)
+    }
+
+    /// The name of the session of this number, while there is one.
+    pub(crate) fn session_name(&self, number: u64) -> Option<SessionId> {
+        self.sessions.name(number).cloned()
     }
 
     /// The number of a session, if there is one of that name.

@@ -51,7 +51,7 @@ impl Scheduler {
             Some(_) | None => self.workers.best_open(),
         };
         if let Some(worker) = choice {
-            self.grant(call, session.as_ref(), worker, now, out);
+            self.grant(call, session, worker, now, out);
         } else if give_up_at <= now {
             out.push(Action::Reject {
                 call,
@@ -104,7 +104,7 @@ impl Scheduler {
     fn grant(
         &mut self,
         call: CallId,
-        session: Option<&(SessionId, Affinity)>,
+        session: Option<(SessionId, Affinity)>,
         worker: WorkerId,
         now: Instant,
         out: &mut Vec<Action>,
@@ -113,7 +113,7 @@ impl Scheduler {
             debug_assert!(false, "granted a lane of worker {worker}, which has none");
             return;
         };
-        let visit = session.map(|session| self.enter(session, worker, now, out));
+        let visit = (session.as_ref()).map(|session| self.enter(session, worker, now, out));
         self.slow.started(now);
         self.running.insert(
             call,
@@ -123,9 +123,9 @@ impl Scheduler {
                 session: session
                     .zip(visit.as_ref())
                     .map(|((session, affinity), visit)| Stay {
-                        session: session.clone(),
+                        session,
                         number: visit.number,
-                        affinity: *affinity,
+                        affinity,
                     }),
                 since: now,
                 hold: Hold::Working,
@@ -226,7 +226,7 @@ impl Scheduler {
                 }
             };
             if self.workers.is_open(home) {
-                self.grant(call, waiting.session.as_ref(), home, now, out);
+                self.grant(call, waiting.session, home, now, out);
             } else if let Some((_, Affinity::StrictFailFast)) = waiting.session {
                 let why = Refusal::SessionBusy;
                 out.push(Action::Reject { call, why });

@@ -1,16 +1,17 @@
 //! The sessions there are: where each is at home, what it left to be handed over, when it ends. Knows no queue and no lane.
 //!
-//! A call costs one look and one note in a hash table. When sessions end is kept beside, in order of time, and looked at
-//! only then: one that was used meanwhile is given a later time, so that no use has to find its place in that order.
+//! A call costs two looks and a note in a hash table, whose entries are small: among many sessions it is the misses of the
+//! processor's cache that cost. What not every call needs is kept beside. So is when sessions end, in order of time, which is
+//! looked at only then: one that was used meanwhile is given a later time, so that no use has to find its place in that order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::ids::{SessionId, WorkerId};
+use crate::ids::{NumberMap, SessionId, WorkerId};
 use crate::pool::PoolSettings;
-use crate::session::Left;
+use crate::session::{Left, Origin};
 
 /// Sessions whose time is looked at in one go, so that nobody waits long for the lock.
 const AT_ONCE: usize = 256;
@@ -24,30 +25,50 @@ pub(super) struct Sessions {
     ttl: Duration,
     most: usize,
     state_limit: u64,
-    table: HashMap<SessionId, Entry>,
+    table: NumberMap<SessionId, Entry>,
+    /// The rest of what is known of each, by number.
+    rests: NumberMap<u64, Rest>,
     /// When each is to be looked at, at the latest.
-    ends: BTreeMap<(Instant, u64), SessionId>,
+    ends: BTreeSet<(Instant, u64)>,
     next: u64,
     saved_bytes: u64,
     /// Sessions that ended while calls of them ran, by number, with how many still do.
-    ending: HashMap<u64, (Ended, u32)>,
+    ending: NumberMap<u64, (Ended, u32)>,
 }
 
+/// What every call of a session looks at.
 #[derive(Debug)]
 struct Entry {
     number: u64,
     /// The worker it is bound to.
     home: WorkerId,
-    /// Other workers that have seen it.
-    others: Vec<WorkerId>,
-    opened: Instant,
     used: Instant,
-    /// Its time in `ends`.
-    look_at: Instant,
     calls: u64,
     running: u32,
     /// Whether a call of it has ended with its worker alive.
     answered: bool,
+    leaves: Leaves,
+}
+
+/// Whether there is a [`Rest::saved`], and of what kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    /// Nothing was left yet.
+    Nothing,
+    /// What was left can be handed over.
+    Movable,
+    /// It cannot.
+    Immovable,
+}
+
+#[derive(Debug)]
+struct Rest {
+    session: SessionId,
+    /// Workers other than its home that have seen it.
+    others: Vec<WorkerId>,
+    opened: Instant,
+    /// Its time in `ends`.
+    look_at: Instant,
     saved: Option<Saved>,
     /// Goes up whenever it leaves something.
     edition: u64,
@@ -143,11 +164,12 @@ impl Sessions {
             ttl: settings.session_ttl,
             most: settings.max_sessions,
             state_limit: settings.session_state_limit,
-            table: HashMap::new(),
-            ends: BTreeMap::new(),
+            table: NumberMap::default(),
+            rests: NumberMap::default(),
+            ends: BTreeSet::new(),
             next: 1,
             saved_bytes: 0,
-            ending: HashMap::new(),
+            ending: NumberMap::default(),
         }
     }
 
@@ -174,6 +196,11 @@ impl Sessions {
     /// The number of the session of this name.
     pub(super) fn number(&self, session: &SessionId) -> Option<u64> {
         Some(self.table.get(session)?.number)
+    }
+
+    /// The name of the session of this number.
+    pub(super) fn name(&self, number: u64) -> Option<&SessionId> {
+        Some(&self.rests.get(&number)?.session)
     }
 
     /// Whether there is this session, and not all that it knows can be handed over.
@@ -211,54 +238,67 @@ impl Sessions {
         entry.used = now;
         entry.calls += 1;
         entry.running += 1;
-        let mut moved_from = None;
+        let mut noted = Noted {
+            visit: Visit {
+                number: entry.number,
+                left: None,
+                since: 0,
+            },
+            opened: false,
+            moved_from: None,
+        };
+        if entry.home == worker && entry.leaves == Leaves::Nothing {
+            return noted;
+        }
+        let Some(rest) = self.rests.get_mut(&entry.number) else {
+            return noted;
+        };
         if entry.home != worker {
             let home = entry.home;
             if stays(home) {
-                entry.seen_by(worker, is_there);
+                rest.seen_by(worker, is_there);
             } else {
                 entry.home = worker;
-                entry.others.retain(|other| *other != worker);
-                entry.seen_by(home, is_there);
-                moved_from = Some(home);
+                rest.others.retain(|other| *other != worker);
+                rest.seen_by(home, is_there);
+                noted.moved_from = Some(home);
             }
         }
-        let elsewhere = entry.saved.as_ref().filter(|saved| saved.worker != worker);
+        let elsewhere = rest.saved.as_ref().filter(|saved| saved.worker != worker);
         let left = elsewhere.and_then(|saved| saved.state.clone());
-        Noted {
-            visit: Visit {
-                number: entry.number,
-                left: left.filter(|state| !state.is_empty()).map(|state| Left {
-                    edition: entry.edition,
-                    state,
-                }),
-                since: entry.edition,
-            },
-            opened: false,
-            moved_from,
-        }
+        noted.visit.since = rest.edition;
+        noted.visit.left = left.filter(|state| !state.is_empty()).map(|state| Left {
+            edition: rest.edition,
+            state,
+        });
+        noted
     }
 
     fn open(&mut self, session: &SessionId, worker: WorkerId, now: Instant) -> Noted {
         let number = self.next;
         self.next += 1;
         let look_at = now + self.ttl;
-        self.ends.insert((look_at, number), session.clone());
+        self.ends.insert((look_at, number));
         let entry = Entry {
             number,
             home: worker,
-            others: Vec::new(),
-            opened: now,
             used: now,
-            look_at,
             calls: 1,
             running: 1,
             answered: false,
+            leaves: Leaves::Nothing,
+        };
+        self.table.insert(session.clone(), entry);
+        let rest = Rest {
+            session: session.clone(),
+            others: Vec::new(),
+            opened: now,
+            look_at,
             saved: None,
             edition: 0,
             too_large: false,
         };
-        self.table.insert(session.clone(), entry);
+        self.rests.insert(number, rest);
         Noted {
             visit: Visit {
                 number,
@@ -295,19 +335,18 @@ impl Sessions {
     }
 
     /// Keeps what a session left on a worker, instead of what it left before. No bytes say that nothing need be handed
-    /// over, None that it cannot be.
-    ///
-    /// `since` is what the call's visit says. A former home is heard too late if another worker has saved since.
+    /// over, None that it cannot be. A former home is heard too late if another worker has saved since.
     pub(super) fn save(
         &mut self,
-        session: &SessionId,
         number: u64,
-        (worker, since): (WorkerId, u64),
+        Origin { worker, since }: Origin,
         version: u64,
         state: Option<Bytes>,
     ) -> Kept {
-        let entry = self.table.get_mut(session);
-        let Some(entry) = entry.filter(|entry| entry.number == number) else {
+        let Some(rest) = self.rests.get_mut(&number) else {
+            return Kept::Well;
+        };
+        let Some(entry) = self.table.get_mut(&rest.session) else {
             return Kept::Well;
         };
         // Two lanes of one worker may be read in either order. A former home may be read long after the session left it.
@@ -315,10 +354,10 @@ impl Sessions {
             if saved.worker == worker {
                 saved.version > version
             } else {
-                entry.edition > since && entry.home != worker
+                rest.edition > since && entry.home != worker
             }
         };
-        if entry.saved.as_ref().is_some_and(is_late) {
+        if rest.saved.as_ref().is_some_and(is_late) {
             return Kept::Well;
         }
         let size = state.as_ref().map_or(0, |state| state.len() as u64);
@@ -328,11 +367,16 @@ impl Sessions {
             version,
             state: state.filter(|_| fits),
         };
-        entry.edition += 1;
+        entry.leaves = if saved.state.is_some() {
+            Leaves::Movable
+        } else {
+            Leaves::Immovable
+        };
+        rest.edition += 1;
         self.saved_bytes += saved.size() as u64;
-        let old = entry.saved.replace(saved);
+        let old = rest.saved.replace(saved);
         self.saved_bytes -= old.map_or(0, |old| old.size() as u64);
-        let was_too_large = std::mem::replace(&mut entry.too_large, !fits);
+        let was_too_large = std::mem::replace(&mut rest.too_large, !fits);
         if fits || was_too_large {
             Kept::Well
         } else {
@@ -342,14 +386,16 @@ impl Sessions {
 
     /// Ends a session, whatever it does. No workers are named as long as calls of it run: see [`leave`](Self::leave).
     pub(super) fn end(&mut self, session: &SessionId) -> Option<Ended> {
-        let (session, entry) = self.table.remove_entry(session)?;
-        self.ends.remove(&(entry.look_at, entry.number));
-        Some(self.ended(session, entry))
+        let entry = self.table.remove(session)?;
+        let rest = self.rests.remove(&entry.number)?;
+        self.ends.remove(&(rest.look_at, entry.number));
+        Some(self.ended(&entry, rest))
     }
 
     /// Forgets all of them: there is nobody to be told.
     pub(super) fn clear(&mut self) {
         self.table.clear();
+        self.rests.clear();
         self.ends.clear();
         self.ending.clear();
         self.saved_bytes = 0;
@@ -359,19 +405,28 @@ impl Sessions {
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Ended> {
         let mut ended = Vec::new();
         for _ in 0..AT_ONCE {
-            let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= now) else {
+            let Some(number) = self
+                .ends
+                .first()
+                .filter(|(at, _)| *at <= now)
+                .map(|end| end.1)
+            else {
                 break;
             };
-            let ((_, number), session) = first.remove_entry();
-            let Some(entry) = self.table.get_mut(&session) else {
+            self.ends.pop_first();
+            let Some(rest) = self.rests.get_mut(&number) else {
+                continue;
+            };
+            let Some(entry) = self.table.get(&rest.session) else {
                 continue;
             };
             if entry.is_over(self.ttl, now) {
+                let session = rest.session.clone();
                 ended.extend(self.end(&session));
             } else {
                 let used = if entry.running > 0 { now } else { entry.used };
-                entry.look_at = used + self.ttl;
-                self.ends.insert((entry.look_at, number), session);
+                rest.look_at = used + self.ttl;
+                self.ends.insert((rest.look_at, number));
             }
         }
         ended
@@ -379,31 +434,34 @@ impl Sessions {
 
     /// When to [`expire`](Self::expire) next.
     pub(super) fn next_end(&self) -> Option<Instant> {
-        let (at, _) = self.ends.keys().next()?;
+        let (at, _) = self.ends.first()?;
         Some(*at + SLACK.min(self.ttl / 16))
     }
 
     /// All of them, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = SessionStatus> + '_ {
-        self.table.iter().map(|(session, entry)| SessionStatus {
-            session: session.clone(),
-            worker: entry.home,
-            opened: entry.opened,
-            used: entry.used,
-            calls: entry.calls,
-            saved: entry.saved.as_ref().map_or(0, Saved::size),
+        self.table.iter().filter_map(|(session, entry)| {
+            let rest = self.rests.get(&entry.number)?;
+            Some(SessionStatus {
+                session: session.clone(),
+                worker: entry.home,
+                opened: rest.opened,
+                used: entry.used,
+                calls: entry.calls,
+                saved: rest.saved.as_ref().map_or(0, Saved::size),
+            })
         })
     }
 
-    fn ended(&mut self, session: SessionId, entry: Entry) -> Ended {
-        let saved = entry.saved;
+    fn ended(&mut self, entry: &Entry, rest: Rest) -> Ended {
+        let saved = rest.saved;
         self.saved_bytes -= saved.as_ref().map_or(0, |saved| saved.size() as u64);
         let best = saved.map_or(entry.home, |saved| saved.worker);
         let mut workers = vec![best];
-        let rest = std::iter::once(entry.home).chain(entry.others);
-        workers.extend(rest.filter(|worker| *worker != best));
+        let others = std::iter::once(entry.home).chain(rest.others);
+        workers.extend(others.filter(|worker| *worker != best));
         let mut ended = Ended {
-            session,
+            session: rest.session,
             number: entry.number,
             workers,
         };
@@ -424,11 +482,11 @@ impl Entry {
 
     /// Whether all that was answered can be handed over.
     fn is_saved(&self) -> bool {
-        self.saved
-            .as_ref()
-            .is_some_and(|saved| saved.state.is_some())
+        self.leaves == Leaves::Movable
     }
+}
 
+impl Rest {
     fn seen_by(&mut self, worker: WorkerId, is_there: impl Fn(WorkerId) -> bool) {
         /// A pool that replaces workers all day must not make lists grow.
         const MANY: usize = 16;

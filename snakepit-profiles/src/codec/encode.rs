@@ -30,6 +30,22 @@ pub struct CallContext<'a> {
     pub keep: bool,
 }
 
+impl CallContext<'_> {
+    /// Whether the lane itself has to know something of it, and not only the command, should it ask.
+    fn concerns_lane(&self) -> bool {
+        self.input.is_some() || self.keep || matches!(self.state, Some((_, Some(_))))
+    }
+
+    /// Whether there is anything to say, beside the deadline.
+    fn is_said(&self) -> bool {
+        self.session.is_some()
+            || self.state.is_some()
+            || self.traceparent.is_some()
+            || self.depth > 0
+            || self.concerns_lane()
+    }
+}
+
 /// Adds the body of a frame that carries one value: table and text to `out`, the buffers that follow to `buffers`.
 ///
 /// The frame has flag `BUFFERS` if there are any. `buffers` must be empty at first. Fails on what cannot be sent, which is
@@ -84,13 +100,8 @@ impl Encoder<'_> {
         args: &Args,
         context: &CallContext<'_>,
     ) -> Result<(), ValueError> {
-        let has_context = context.session.is_some()
-            || context.state.is_some()
-            || context.traceparent.is_some()
-            || context.input.is_some()
-            || context.keep
-            || context.depth > 0;
-        let has_deadline = has_context || context.deadline.is_some();
+        let concerns_lane = context.concerns_lane();
+        let has_deadline = concerns_lane || context.deadline.is_some();
         let has_keyword = has_deadline || !args.keyword.is_empty();
         let has_positional = has_keyword || !args.positional.is_empty();
         self.out.push(b'[');
@@ -113,49 +124,54 @@ impl Encoder<'_> {
                 None => self.out.extend_from_slice(b",null"),
             }
         }
-        if has_context {
+        if concerns_lane {
             self.out.push(b',');
             self.context(context);
         }
         self.out.push(b']');
+        if !concerns_lane && context.is_said() {
+            self.context(context);
+        }
         Ok(())
     }
 
     fn context(&mut self, context: &CallContext<'_>) {
         let mut mark = b'{';
-        for (key, text) in [
-            ("session", context.session),
-            ("traceparent", context.traceparent),
-            ("input", context.input),
-        ] {
-            if let Some(text) = text {
-                self.out.push(mark);
-                self.display(format_args!("\"{key}\":"));
-                write_string(text, self.out);
-                mark = b',';
-            }
+        let mut key = |out: &mut Vec<u8>, key: &[u8]| {
+            out.push(mark);
+            out.extend_from_slice(key);
+            mark = b',';
+        };
+        if let Some(session) = context.session {
+            key(self.out, br#""session":"#);
+            write_string(session, self.out);
+        }
+        if let Some(traceparent) = context.traceparent {
+            key(self.out, br#""traceparent":"#);
+            write_string(traceparent, self.out);
+        }
+        if let Some(input) = context.input {
+            key(self.out, br#""input":"#);
+            write_string(input, self.out);
         }
         if let Some((number, left)) = context.state {
-            self.out.push(mark);
+            key(self.out, br#""state":"#);
             match left {
-                None => self.display(format_args!("\"state\":{number}")),
+                None => self.number(&number),
                 Some(Left { edition, state }) => {
                     let index = self.buffer(state);
                     self.display(format_args!(
-                        r#""state":[{number},{edition},{{"$":["bytes",{index}]}}]"#
+                        r#"[{number},{edition},{{"$":["bytes",{index}]}}]"#
                     ));
                 }
             }
-            mark = b',';
         }
         if context.keep {
-            self.out.push(mark);
-            self.out.extend_from_slice(b"\"keep\":true");
-            mark = b',';
+            key(self.out, br#""keep":true"#);
         }
         if context.depth > 0 {
-            self.out.push(mark);
-            self.display(format_args!("\"depth\":{}", context.depth));
+            key(self.out, br#""depth":"#);
+            self.number(&context.depth);
         }
         self.out.push(b'}');
     }

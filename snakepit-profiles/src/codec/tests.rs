@@ -173,17 +173,32 @@ fn a_call_leaves_out_what_it_does_not_need() {
         session: Some("s"),
         ..none
     };
-    assert_eq!(
-        call(&Args::none(), &session),
-        r#"["f",[],{},null,{"session":"s"}]"#
-    );
+    assert_eq!(call(&Args::none(), &session), r#"["f"]{"session":"s"}"#);
     let numbered = CallContext {
         state: Some((7, None)),
         ..session
     };
     assert_eq!(
         call(&Args::none(), &numbered),
-        r#"["f",[],{},null,{"session":"s","state":7}]"#
+        r#"["f"]{"session":"s","state":7}"#
+    );
+    let traced = CallContext {
+        deadline: Some(5),
+        traceparent: Some("t"),
+        depth: 2,
+        ..none
+    };
+    assert_eq!(
+        call(&Args::none(), &traced),
+        r#"["f",[],{},5]{"traceparent":"t","depth":2}"#
+    );
+    let kept = CallContext {
+        keep: true,
+        ..session
+    };
+    assert_eq!(
+        call(&Args::none(), &kept),
+        r#"["f",[],{},null,{"session":"s","keep":true}]"#
     );
     assert_eq!(
         call(&Args::none().with("$", 1), &none),

@@ -3,10 +3,13 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
+use std::sync::Weak;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use snakepit_core::WorkerId;
+use snakepit_core::session::{Origin, SessionKeeper};
 use tokio::time::timeout;
 
 use super::*;
@@ -315,16 +318,28 @@ fn state(id: u64, version: u64, left: &[u8]) -> Vec<u8> {
     [&header.encode()[..], &version.to_le_bytes(), left].concat()
 }
 
+/// Versions and states of one session.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<(u64, Option<Bytes>)>>);
+
+impl SessionKeeper for Keeper {
+    fn keep(&self, _number: u64, _origin: Origin, version: u64, state: Option<Bytes>) {
+        self.0.lock().push((version, state));
+    }
+}
+
 #[tokio::test]
 async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
     let (lane, mut peer) = lane();
-    let kept = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::new(Keeper::default());
+    let origin = Origin {
+        worker: WorkerId::new(1),
+        since: 0,
+    };
     let cannot = 7 | 1 << 63;
     for (abandoned, version) in [(false, 7), (true, 7), (false, cannot)] {
-        let into = Arc::clone(&kept);
-        let session = SessionCall::new(1).kept_by(move |version, left| {
-            into.lock().push((version, left));
-        });
+        let keeper: Weak<Keeper> = Arc::downgrade(&kept);
+        let session = SessionCall::new(1).kept_by(keeper, origin);
         let mut held = lease(&lane);
         fill(&mut held, 1, false, &[]);
         held.keep_for(Some(session));
@@ -340,7 +355,7 @@ async fn what_a_session_leaves_is_kept_whoever_reads_the_lane() {
         assert!(held.is_free());
     }
     let left = Some(Bytes::from_static(b"left"));
-    assert_eq!(*kept.lock(), [(7, left.clone()), (7, left), (7, None)]);
+    assert_eq!(*kept.0.lock(), [(7, left.clone()), (7, left), (7, None)]);
 }
 
 #[tokio::test]

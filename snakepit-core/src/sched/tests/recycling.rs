@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::session::Origin;
 
 const STRICT: Affinity = Affinity::StrictQueue;
 
@@ -92,7 +93,11 @@ fn a_worker_is_not_held_for_a_session_that_its_first_call_saved() {
     let old = bench.with_state(WorkerState::Ready)[0];
     let (first, _) = bench.arrive_with(Priority::Normal, Some(("s", STRICT)));
     let state = Some(Bytes::from_static(b"left"));
-    bench.sched.save_session(&"s".into(), 1, (old, 0), 1, state);
+    let origin = Origin {
+        worker: old,
+        since: 0,
+    };
+    bench.sched.save_session(1, origin, 1, state);
     bench.on(Input::Finished(first));
     bench.on(Input::Retire(old, ttl()));
     bench.finish_launches(1);

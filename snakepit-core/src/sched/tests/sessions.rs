@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::sessions::{Kept, Noted, Sessions, Standing};
 use super::*;
-use crate::session::Left;
+use crate::session::{Left, Origin};
 
 const STRICT: Affinity = Affinity::StrictQueue;
 
@@ -41,24 +41,21 @@ fn ends(actions: &[Action]) -> Vec<(String, SessionEnd)> {
     ends.collect()
 }
 
-fn save(bench: &mut Bench, name: &str, worker: WorkerId, state: &'static [u8]) -> Kept {
+/// Of the session that was opened first.
+fn save(bench: &mut Bench, worker: WorkerId, state: &'static [u8]) -> Kept {
     let state = Some(Bytes::from_static(state));
-    save_since(bench, name, (worker, u64::MAX), 1, state)
+    save_since(bench, (worker, u64::MAX), 1, state)
 }
 
 /// As what a call leaves that began at this edition.
 fn save_since(
     bench: &mut Bench,
-    name: &str,
-    from: (WorkerId, u64),
+    (worker, since): (WorkerId, u64),
     version: u64,
     state: Option<Bytes>,
 ) -> Kept {
-    let session = SessionId::new(name);
-    let number = 1;
-    bench
-        .sched
-        .save_session(&session, number, from, version, state)
+    let origin = Origin { worker, since };
+    bench.sched.save_session(1, origin, version, state)
 }
 
 /// The sessions whose end workers may be told of, and how many.
@@ -122,7 +119,7 @@ fn a_hinted_session_moves_without_a_word() {
 fn a_saved_session_goes_on_elsewhere_with_what_it_left() {
     let mut bench = Bench::ready(2, 1);
     let home = use_session(&mut bench, "s", STRICT);
-    assert_eq!(save(&mut bench, "s", home, b"left"), Kept::Well);
+    assert_eq!(save(&mut bench, home, b"left"), Kept::Well);
     bench.on(Input::Exited(home));
     let (call, actions) = visit(&mut bench, "s", STRICT);
     let left = Some(Left {
@@ -135,7 +132,7 @@ fn a_saved_session_goes_on_elsewhere_with_what_it_left() {
     let (again, actions) = visit(&mut bench, "s", STRICT);
     assert_eq!(taken(&actions).left, left, "nobody said it was loaded");
     bench.on(Input::Finished(again));
-    save(&mut bench, "s", next, b"left");
+    save(&mut bench, next, b"left");
     let (_, actions) = visit(&mut bench, "s", STRICT);
     assert_eq!(taken(&actions).left, None);
 }
@@ -144,7 +141,7 @@ fn a_saved_session_goes_on_elsewhere_with_what_it_left() {
 fn a_saved_session_does_not_hold_a_worker_that_is_replaced() {
     let mut bench = Bench::ready(1, 1);
     let old = use_session(&mut bench, "s", STRICT);
-    save(&mut bench, "s", old, b"left");
+    save(&mut bench, old, b"left");
     bench.pass(PoolSettings::default().session_drain);
     use_session(&mut bench, "s", STRICT);
     bench.on(Input::Retire(old, RetireReason::Recycle));
@@ -157,7 +154,7 @@ fn a_saved_session_does_not_hold_a_worker_that_is_replaced() {
 fn a_strict_session_goes_on_elsewhere_only_when_its_call_is_over() {
     let mut bench = Bench::ready(1, 1);
     let old = use_session(&mut bench, "s", STRICT);
-    save(&mut bench, "s", old, b"left");
+    save(&mut bench, old, b"left");
     bench.pass(PoolSettings::default().session_drain);
     let (running, _) = visit(&mut bench, "s", STRICT);
     let (waiting, _) = visit(&mut bench, "s", STRICT);
@@ -170,7 +167,7 @@ fn a_strict_session_goes_on_elsewhere_only_when_its_call_is_over() {
     let (_, actions) = visit(&mut bench, "s", Affinity::StrictFailFast);
     assert_eq!(refused(&actions), [Refusal::SessionBusy]);
     let state = Some(Bytes::from_static(b"newer"));
-    save_since(&mut bench, "s", (old, 1), 2, state.clone());
+    save_since(&mut bench, (old, 1), 2, state.clone());
     let actions = bench.on(Input::Finished(running));
     assert_eq!(granted(&actions), [waiting], "in order");
     assert_eq!(taken(&actions).left.map(|left| left.state), state);
@@ -183,19 +180,13 @@ fn what_a_former_home_says_too_late_is_not_heard() {
     let (first, actions) = visit(&mut bench, "s", STRICT);
     let home = bench.worker_of(first).unwrap();
     let early = taken(&actions).since;
-    save(&mut bench, "s", home, b"one");
+    save(&mut bench, home, b"one");
     bench.on(Input::Exited(home));
     let (second, actions) = visit(&mut bench, "s", STRICT);
     let next = bench.worker_of(second).unwrap();
     let left = |text: &'static [u8]| Some(Bytes::from_static(text));
-    save_since(
-        &mut bench,
-        "s",
-        (next, taken(&actions).since),
-        1,
-        left(b"two"),
-    );
-    save_since(&mut bench, "s", (home, early), 2, left(b"late"));
+    save_since(&mut bench, (next, taken(&actions).since), 1, left(b"two"));
+    save_since(&mut bench, (home, early), 2, left(b"late"));
     bench.on(Input::Exited(next));
     bench.finish_launches(2);
     let (_, actions) = visit(&mut bench, "s", STRICT);
@@ -207,7 +198,7 @@ fn what_a_former_home_says_too_late_is_not_heard() {
 fn what_is_handed_out_has_another_edition_than_what_is_left_after_that() {
     let mut bench = Bench::ready(2, 1);
     let home = use_session(&mut bench, "s", Affinity::Hint);
-    save(&mut bench, "s", home, b"one");
+    save(&mut bench, home, b"one");
     let (kept, _) = visit(&mut bench, "s", Affinity::Hint);
     let edition = |actions: &[Action]| taken(actions).left.map(|left| left.edition);
     let (elsewhere, actions) = visit(&mut bench, "s", Affinity::Hint);
@@ -215,7 +206,7 @@ fn what_is_handed_out_has_another_edition_than_what_is_left_after_that() {
     // It was cancelled there, and left nothing.
     bench.on(Input::Finished(elsewhere));
     let state = Some(Bytes::from_static(b"two"));
-    save_since(&mut bench, "s", (home, 1), 2, state);
+    save_since(&mut bench, (home, 1), 2, state);
     let (_, actions) = visit(&mut bench, "s", Affinity::Hint);
     assert!(edition(&actions) > before, "{actions:?}");
     bench.on(Input::Finished(kept));
@@ -225,8 +216,8 @@ fn what_is_handed_out_has_another_edition_than_what_is_left_after_that() {
 fn a_strict_session_that_cannot_be_handed_over_any_more_is_lost_with_its_worker() {
     let mut bench = Bench::ready(2, 1);
     let home = use_session(&mut bench, "s", STRICT);
-    save(&mut bench, "s", home, b"left");
-    save_since(&mut bench, "s", (home, 1), 2, None);
+    save(&mut bench, home, b"left");
+    save_since(&mut bench, (home, 1), 2, None);
     bench.on(Input::Exited(home));
     let (_, actions) = visit(&mut bench, "s", STRICT);
     assert_eq!(refused(&actions), [Refusal::SessionLost(home)]);
@@ -303,7 +294,7 @@ fn a_closed_session_is_another_one_when_its_name_is_used_again() {
     let mut bench = Bench::ready(1, 2);
     let (running, _) = visit(&mut bench, "s", STRICT);
     let home = bench.worker_of(running).unwrap();
-    save(&mut bench, "s", home, b"left");
+    save(&mut bench, home, b"left");
     let actions = bench.on(Input::CloseSession("s".into()));
     assert_eq!(ends(&actions), [("s".to_owned(), SessionEnd::Closed)]);
     assert_eq!(bench.on(Input::CloseSession("s".into())), []);
@@ -314,7 +305,7 @@ fn a_closed_session_is_another_one_when_its_name_is_used_again() {
         since: 0,
     };
     assert_eq!(taken(&actions), expected);
-    assert_eq!(save(&mut bench, "s", home, b"late"), Kept::Well);
+    assert_eq!(save(&mut bench, home, b"late"), Kept::Well);
     assert_eq!(bench.sched.session_count(), (1, 0), "of the one before");
 }
 
@@ -523,7 +514,7 @@ proptest! {
                     let (session, at, version, size) = (name(session), worker(at), u64::from(version), usize::from(size));
                     let Some(known) = model.get_mut(&session) else { continue };
                     let since = known.edition.saturating_sub(behind);
-                    table.save(&session, known.number, (at, since), version, Some(vec![0; size].into()));
+                    table.save(known.number, Origin { worker: at, since }, version, Some(vec![0; size].into()));
                     let late = known.saved.is_some_and(|(by, kept, _)| {
                         if by == at { kept > version } else { at != known.home && known.edition > since }
                     });

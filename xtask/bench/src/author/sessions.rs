@@ -27,15 +27,16 @@ pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     let pool = setup.runtime.block_on(pool(setup))?;
     let opened = setup.runtime.spawn(open(pool.clone(), names.clone()));
     setup.runtime.block_on(opened)??;
-    let (mut plain, mut session) = (Vec::new(), Vec::new());
+    let (mut plain, mut session, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..setup.repetitions {
         // A task, because that is where calls are made; not the thread that blocks on the runtime.
         let task = setup
             .runtime
             .spawn(measure(pool.clone(), names.clone(), calls));
-        let (without, with) = setup.runtime.block_on(task)??;
-        plain.push(median(&without));
-        session.push(median(&with));
+        let taken = setup.runtime.block_on(task)??;
+        plain.push(median(&taken.without));
+        session.push(median(&taken.with));
+        again.push(median(&taken.again));
     }
     setup.runtime.block_on(pool.shutdown());
     report::section(&format!(
@@ -43,11 +44,19 @@ pub(crate) fn run(setup: &Setup, report: &mut Report) -> Result<()> {
     ));
     report.figure("without a session, p50", "us", &plain, Bar::None);
     report.figure("in a session, p50", "us", &session, Bar::None);
+    report.figure("in the same session again, p50", "us", &again, Bar::None);
     report.ratio(
         "in a session / without, p50",
         &session,
         &plain,
         Bar::AtMost(1.02),
+    );
+    // What the other costs more than this is memory that nobody has touched for 100,000 calls.
+    report.ratio(
+        "in the same session again / without, p50",
+        &again,
+        &plain,
+        Bar::None,
     );
     Ok(())
 }
@@ -69,21 +78,29 @@ async fn open(pool: Pool, names: Vec<SessionId>) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Calls without and with a session in turns, in microseconds: what disturbs one disturbs the other.
-async fn measure(
-    pool: Pool,
-    names: Vec<SessionId>,
-    calls: usize,
-) -> Result<(Vec<f64>, Vec<f64>), CallError> {
-    let (mut without, mut with) = (Vec::with_capacity(calls), Vec::with_capacity(calls));
+/// How long calls took, in microseconds.
+#[derive(Default)]
+struct Taken {
+    without: Vec<f64>,
+    with: Vec<f64>,
+    again: Vec<f64>,
+}
+
+/// Calls without a session, in one that rested for long, and in that once more, in turns: what disturbs one disturbs the
+/// others.
+async fn measure(pool: Pool, names: Vec<SessionId>, calls: usize) -> Result<Taken, CallError> {
+    let mut taken = Taken::default();
     for number in 0..calls {
         let name = names[number * STRIDE % names.len()].clone();
         let start = Instant::now();
         pool.request("noop", ()).call::<()>().await?;
-        let between = Instant::now();
-        pool.request("noop", ()).session(name).call::<()>().await?;
-        with.push(between.elapsed().as_secs_f64() * 1e6);
-        without.push((between - start).as_secs_f64() * 1e6);
+        taken.without.push(start.elapsed().as_secs_f64() * 1e6);
+        for into in [&mut taken.with, &mut taken.again] {
+            let name = name.clone();
+            let start = Instant::now();
+            pool.request("noop", ()).session(name).call::<()>().await?;
+            into.push(start.elapsed().as_secs_f64() * 1e6);
+        }
     }
-    Ok((without, with))
+    Ok(taken)
 }
