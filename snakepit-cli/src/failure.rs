@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use snakepit_core::error::{Rejection, RemoteKind};
-use snakepit_core::{CallError, ConfigReport, LaunchError, StartError};
+use snakepit_core::{Args, CallError, ConfigReport, LaunchError, StartError};
 use snakepit_python::NotFound;
 
 use crate::ending::Left;
 use crate::exit::Exit;
+use crate::input;
 use crate::logs::Shown;
 
 /// Why a command did not do what it was asked to do.
@@ -28,8 +29,12 @@ pub(crate) enum Failure {
     Flags(ConfigReport),
     /// Workers did not start.
     Start(StartError),
-    /// The call failed.
-    Call { command: String, error: CallError },
+    /// The call failed. The hint is about how it was written, and comes before that of the error.
+    Call {
+        command: String,
+        error: CallError,
+        hint: Option<Box<str>>,
+    },
     /// There is no such interpreter, or it does not answer.
     Interpreter(NotFound),
     /// What was to be checked is not safe.
@@ -61,11 +66,13 @@ impl Failure {
         }
     }
 
-    /// The failure of a call.
-    pub(crate) fn call(command: &str, error: CallError) -> Self {
+    /// The failure of a call with these arguments.
+    pub(crate) fn call(command: &str, args: &Args, error: CallError) -> Self {
+        let hint = input::misread(args, &error).map(String::into_boxed_str);
         Self::Call {
             command: command.to_owned(),
             error,
+            hint,
         }
     }
 
@@ -204,7 +211,11 @@ mod tests {
             ),
         ] {
             let shown = error.to_string();
-            assert_eq!(Failure::call("x", error).exit(), exit, "{shown}");
+            assert_eq!(
+                Failure::call("x", &Args::none(), error).exit(),
+                exit,
+                "{shown}"
+            );
         }
     }
 }

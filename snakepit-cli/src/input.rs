@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use snakepit_core::error::RemoteKind;
 use snakepit_core::value::from_json;
-use snakepit_core::{Args, Value};
+use snakepit_core::{Args, CallError, Value};
 
 use crate::failure::Failure;
 
@@ -33,6 +34,24 @@ pub(crate) fn parse(words: &[String]) -> Result<Args, Failure> {
             Ok(args)
         }
     }
+}
+
+/// What to write instead, where text was refused that would have been something else as JSON.
+pub(crate) fn misread(args: &Args, error: &CallError) -> Option<String> {
+    let CallError::Remote(remote) = error else {
+        return None;
+    };
+    if remote.kind != RemoteKind::BadArguments {
+        return None;
+    }
+    let message = &remote.exception.message;
+    args.keyword.iter().find_map(|(name, value)| {
+        let text = value.as_str()?;
+        let is_refused = message.starts_with(&format!("`{name}` has to be "));
+        let is_json = from_json(text).is_ok_and(|value| value.as_str().is_none());
+        (is_refused && is_json)
+            .then(|| format!("`{name}={text}` passes text; write `{name}:={text}` to pass JSON"))
+    })
 }
 
 fn parse_pair(word: &str) -> Result<(&str, Value), Failure> {
@@ -83,7 +102,9 @@ fn not_json(word: &str, error: &str) -> Failure {
         .chars()
         .all(|c| c.is_alphanumeric() || " _-.".contains(c))
     {
-        format!("quote text for JSON, `'\"{word}\"'`, or name the argument, `name={word}`")
+        format!(
+            "quote text for JSON, `'\"{word}\"'`, or write `NAME={word}`, with the name of the argument"
+        )
     } else {
         FORMS.to_owned()
     };

@@ -1,6 +1,7 @@
 //! What a profile has to say that is not an error: typed, told once. Knows no profile.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// Something the operator of a pool should know: it works, but not as well as it could, or not as it was asked to.
 ///
@@ -17,6 +18,12 @@ pub struct Notice {
     pub hint: Option<String>,
     /// Whether the worker that gave it is no longer what the pool asked for: it is replaced, make before break.
     pub unfit: bool,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl Notice {

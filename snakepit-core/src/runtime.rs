@@ -187,8 +187,8 @@ async fn ready(pool: &Pool) -> Result<(), StartError> {
     })
 }
 
-/// Why a [`Snakepit`] did not start.
-#[derive(Clone, Debug, Error)]
+/// Why a [`Snakepit`] did not start. `Debug` shows all there is to know, for people.
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The workers of a pool did not become ready.
@@ -208,6 +208,15 @@ pub enum StartError {
         /// The name.
         pool: PoolName,
     },
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launch { source, .. } => write!(f, "{self}: {source:?}"),
+            Self::NoPools | Self::DuplicateName { .. } => fmt::Display::fmt(self, f),
+        }
+    }
 }
 
 /// There is no pool of that name.

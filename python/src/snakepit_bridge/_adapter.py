@@ -138,7 +138,8 @@ def _import(name: str, what: str) -> ModuleType:
             raise AdapterError(
                 error_of(
                     "adapter_import" if what == "preload module" else "adapter_not_found",
-                    "there is no %s %r; looked in %s" % (what, name, ", ".join(map(repr, sys.path[:-1]))),
+                    "there is no %s %r; looked in %s"
+                    % (what, name, ", ".join(map(repr, dict.fromkeys(sys.path[:-1])))),
                     hint,
                 )
             ) from None

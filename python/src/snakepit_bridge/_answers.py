@@ -81,7 +81,7 @@ class Answers:
         try:
             text, buffers = encode(value)
         except Unserialisable as error:
-            raise _Impossible(error_of("unserialisable", str(error))) from None
+            raise _Impossible(error_of("unserialisable", str(error), _CARRYING_HINT)) from None
         except BaseException as error:  # out of memory, or a conversion of user code that exits
             raise _Impossible(describe(error, "exception")) from None
         size = len(text)
@@ -125,6 +125,12 @@ class Answers:
         if len(body) > self._link.max_frame:
             body = dump_object(smaller(described, self._link.max_frame))
         self._link.send_text(ERROR, self._gate.running, body)
+
+
+_CARRYING_HINT = (
+    "or keep it in its worker and return a handle on it (`context.keep`, `Request::keep`), "
+    "or set `unserialisable: placeholder` in the pool's configuration"
+)
 
 
 def too_large(size: int, limit: int) -> dict[str, Any]:

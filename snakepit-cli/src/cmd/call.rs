@@ -1,5 +1,7 @@
 //! `snakepit call`: one call, its results on standard output.
 
+use std::path::Path;
+
 use snakepit_core::value::to_json;
 use snakepit_core::{Args, Pool, Registry, Value};
 
@@ -10,6 +12,9 @@ use crate::{input, running, source};
 
 /// Starts a worker, makes the call, prints what comes.
 pub(crate) fn run(args: &CallArgs, registry: &Registry) -> Result<(), Failure> {
+    if let Some(file) = forgotten_adapter(args) {
+        return Err(file);
+    }
     let arguments = input::parse(&args.arguments)?;
     let config = source::load(&args.source, registry)?;
     source::only_pool(&config)?;
@@ -20,8 +25,8 @@ pub(crate) fn run(args: &CallArgs, registry: &Registry) -> Result<(), Failure> {
 }
 
 async fn call(pool: &Pool, args: &CallArgs, arguments: Args) -> Result<(), Failure> {
-    let failed = |error| Failure::call(&args.command, error);
-    let mut request = pool.request_values(&args.command, arguments);
+    let failed = |error| Failure::call(&args.command, &arguments, error);
+    let mut request = pool.request_values(&args.command, arguments.clone());
     if let Some(timeout) = args.timeout {
         request = request.timeout(timeout);
     }
@@ -39,4 +44,21 @@ async fn call(pool: &Pool, args: &CallArgs, arguments: Args) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+/// A file where the command should be: no command has such a name.
+fn forgotten_adapter(args: &CallArgs) -> Option<Failure> {
+    let file = Path::new(&args.command);
+    let is_python = file.extension().is_some_and(|extension| extension == "py");
+    if !is_python || !file.exists() || args.source.adapter.is_some() {
+        return None;
+    }
+    let command = &args.command;
+    let rest = args.arguments.first().map_or("COMMAND", String::as_str);
+    Some(Failure::usage(
+        format!("`{command}` is a file, not a command"),
+        Some(format!(
+            "name the file first: `snakepit call --adapter {command} {rest}`"
+        )),
+    ))
 }

@@ -63,7 +63,15 @@ impl Failure {
                 headline(out, "file", &message)
             }
             Self::Start(other) => headline(out, "config", &other.to_string()),
-            Self::Call { command, error } => write_call(out, command, error, shown),
+            Self::Call {
+                command,
+                error,
+                hint,
+            } => {
+                write_call(out, command, error, shown)?;
+                write_hint(out, hint.as_deref())?;
+                write_hints(out, error)
+            }
             Self::Interpreter(error) => write_not_found(out, error),
             Self::Unsafe(message) => headline(out, "unsafe", message),
             Self::Output(error) => headline(
@@ -153,21 +161,28 @@ fn write_call(
         CallError::Remote(remote) if !remote.exception.type_name.is_empty() => {
             format!("command `{command}` raised {error}")
         }
+        CallError::Remote(remote) if remote.kind.is_of_result() => {
+            format!("command `{command}`: {error}")
+        }
         _ => error.to_string(),
     };
     headline(out, error.code(), &message)?;
     match error {
-        CallError::Remote(remote) => write_exception(out, &remote.exception)?,
-        CallError::WorkerLost(report) => write_death(out, report, shown)?,
+        CallError::Remote(remote) => write_exception(out, &remote.exception),
+        CallError::WorkerLost(report) => write_death(out, report, shown),
         CallError::Rejected {
             reason: Rejection::BreakerOpen {
                 last: Some(last), ..
             },
             ..
-        } => write_death(out, last, shown)?,
-        CallError::Poisoned { reports } => write_deaths(out, reports, shown)?,
-        _ => {}
+        } => write_death(out, last, shown),
+        CallError::Poisoned { reports } => write_deaths(out, reports, shown),
+        _ => Ok(()),
     }
+}
+
+/// What to do about a call that failed.
+fn write_hints(out: &mut impl Write, error: &CallError) -> io::Result<()> {
     write_hint(out, error.hint().as_deref())?;
     match error.retry() {
         Retry::Now | Retry::Later => writeln!(out, "{HINT}hint{HINT:#}: it is safe to try again"),
@@ -245,14 +260,14 @@ fn write_output(out: &mut impl Write, lines: &[String], shown: &Shown) -> io::Re
 mod tests {
     use std::time::Duration;
 
-    use snakepit_core::CallId;
     use snakepit_core::error::{ExitStatus, LostCall};
+    use snakepit_core::{Args, CallId};
 
     use super::*;
 
     fn shown(error: CallError) -> String {
         let mut text = Vec::new();
-        let failure = Failure::call("resize", error);
+        let failure = Failure::call("resize", &Args::none(), error);
         failure.write(&Shown::default(), &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         anstream::adapter::strip_str(&text).to_string()

@@ -16,6 +16,31 @@ fn an_unknown_command_is_told_its_nearest_neighbour() {
 }
 
 #[test]
+fn text_where_json_was_meant_is_answered_with_what_to_write() {
+    call("described.py", &["repeat", "word=a", "times=2"])
+        .exits(2)
+        .prints("")
+        .says(&[
+            "`times` has to be",
+            "`times=2` passes text; write `times:=2`",
+        ]);
+}
+
+#[test]
+fn a_file_in_place_of_a_command_is_told_where_it_belongs() {
+    let file = zoo("well.py");
+    let written = format!(
+        "hint: name the file first: `snakepit call --adapter {} echo`",
+        file.display()
+    );
+    snakepit(&["call", file.to_str().unwrap(), "echo"])
+        .run()
+        .exits(2)
+        .prints("")
+        .says(&["is a file, not a command", &written]);
+}
+
+#[test]
 fn missing_arguments_are_answered_with_the_signature() {
     call("well.py", &["join", "first=a"])
         .exits(2)

@@ -78,8 +78,9 @@ fn a_command_that_crashes_the_interpreter_is_shown_with_its_stack() {
 #[test]
 fn a_result_nothing_can_carry_is_named_with_its_path() {
     call("bad.py", &["opaque"]).exits(1).prints("").says(&[
-        "error[call.unserialisable]: result['items'][1]",
+        "error[call.unserialisable]: command `opaque`: result['items'][1]",
         "object cannot be carried; return plain data",
+        "hint: or keep it in its worker",
     ]);
 }
 

@@ -71,6 +71,7 @@ fn lines_are_calls_and_their_results_are_lines() {
     dev.write("fail");
     dev.write("join first=a");
     dev.write("missing");
+    dev.write("help");
     dev.write("join {");
     dev.write(":nonsense");
     dev.write("");
@@ -92,6 +93,8 @@ fn lines_are_calls_and_their_results_are_lines() {
         "raise ValueError",
         "error[call.bad_arguments]",
         "error[call.unknown_command]",
+        "error[usage]: there is no command `help`",
+        "write `:help`",
         "error[usage]: the argument is not JSON",
         "error[usage]: there is no `:nonsense`",
         "said on stdout",

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::{ExitStatus, RemoteException};
 
-/// A worker that did not become ready.
-#[derive(Clone, Debug, Error)]
+/// A worker that did not become ready. `Debug` shows all there is to know, for people.
+#[derive(Clone, Error)]
 #[error("{kind}")]
 #[non_exhaustive]
 pub struct LaunchError {

@@ -3,6 +3,7 @@
 //! `Display` is one lower-case fragment that never repeats its source. What to *do* is kept apart from what happened:
 //! [`CallError::delivery`], [`CallError::retry`], [`CallError::hint`].
 
+mod debug;
 mod exception;
 mod exit;
 mod launch;
@@ -84,8 +85,8 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A call that did not return a value.
-#[derive(Clone, Debug, Error)]
+/// A call that did not return a value. `Debug` shows all there is to know, for people.
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// The worker answered, and the answer is an error.
@@ -245,7 +246,7 @@ impl CallError {
                 "all lanes stayed busy: raise `pool_size`, or `queue_timeout` if waiting is fine".into()
             }
             Self::TimedOut { .. } => {
-                "raise the call's timeout or `request_timeout`; the command was interrupted".into()
+                "raise the call's timeout, that of its `@tool`, or `request_timeout`; the command was interrupted".into()
             }
             Self::WorkerLost(report) => return report.hint(),
             Self::Poisoned { .. } => {

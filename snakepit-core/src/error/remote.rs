@@ -82,6 +82,11 @@ impl RemoteKind {
         }
     }
 
+    /// Whether the command ran to its end, and its result is what cannot be had.
+    pub const fn is_of_result(self) -> bool {
+        matches!(self, Self::Unserialisable | Self::TooLarge)
+    }
+
     pub(super) const fn delivery(self) -> Delivery {
         match self {
             Self::UnknownCommand | Self::BadArguments | Self::Expired | Self::ExpiredRef => {

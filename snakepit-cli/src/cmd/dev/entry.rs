@@ -72,6 +72,20 @@ pub(super) fn read(line: &str) -> Result<Entry, Failure> {
     Ok(Entry::Call { command, args })
 }
 
+/// The order of this name, had it been written with its colon.
+pub(super) fn order(name: &str) -> Option<&'static str> {
+    [
+        ":help",
+        ":commands",
+        ":session",
+        ":reload",
+        ":quit",
+        ":exit",
+    ]
+    .into_iter()
+    .find(|order| order[1..] == *name)
+}
+
 /// Whether all of it is one JSON value, which may have spaces in it. No pair begins like one.
 fn is_json(text: &str) -> bool {
     text.starts_with(['[', '{', '"', '-']) || text.starts_with(|first: char| first.is_ascii_digit())

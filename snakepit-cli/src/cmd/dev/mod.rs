@@ -8,8 +8,9 @@ mod watch;
 use std::time::Instant;
 
 use clap::builder::styling::{AnsiColor, Style};
+use snakepit_core::error::RemoteKind;
 use snakepit_core::value::to_json;
-use snakepit_core::{Pool, Registry, Request, Snakepit, Value};
+use snakepit_core::{Args, CallError, Pool, Registry, Request, Snakepit, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::commands;
@@ -149,13 +150,13 @@ impl<'a> Session<'a> {
                 if self.input.watch.has_changed().await {
                     self.reload().await;
                 }
-                let request = self.pool.request_values(&command, args);
+                let request = self.pool.request_values(&command, args.clone());
                 let request = match &self.named {
                     Some(name) => request.session(name.as_str()),
                     None => request,
                 };
                 tokio::select! {
-                    done = call(self.pool, &command, request) => done,
+                    done = call(self.pool, &command, &args, request) => done,
                     // What is dropped is cancelled, and the next call waits until it has let go.
                     _ = self.keyboard.recv() => {
                         self.note(&format!("`{command}` was interrupted"));
@@ -181,8 +182,21 @@ impl<'a> Session<'a> {
 }
 
 /// Calls a command and prints its result, or its values as they come.
-async fn call(pool: &Pool, command: &str, request: Request) -> Result<Reader, Failure> {
-    let failed = |error| Failure::call(command, error);
+async fn call(
+    pool: &Pool,
+    command: &str,
+    args: &Args,
+    request: Request,
+) -> Result<Reader, Failure> {
+    let failed = |error| match entry::order(command) {
+        Some(order) if is_unknown(&error) => Failure::usage(
+            format!("there is no command `{command}`"),
+            Some(format!(
+                "write `{order}` for what `snakepit dev` does itself"
+            )),
+        ),
+        _ => Failure::call(command, args, error),
+    };
     let streams = |known: &snakepit_core::Command| known.name == command && known.stream;
     if !pool.commands().iter().any(streams) {
         let value: Value = request.call().await.map_err(failed)?;
@@ -195,4 +209,8 @@ async fn call(pool: &Pool, command: &str, request: Request) -> Result<Reader, Fa
         }
     }
     Ok(Reader::Listening)
+}
+
+fn is_unknown(error: &CallError) -> bool {
+    matches!(error, CallError::Remote(remote) if remote.kind == RemoteKind::UnknownCommand)
 }
