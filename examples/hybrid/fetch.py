@@ -1,5 +1,7 @@
 """Work that waits: many threads in one process, each with an adapter of its own."""
 
+from __future__ import annotations
+
 import threading
 import time
 

@@ -38,6 +38,7 @@ mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod time_budget;
 mod tools;
 mod weak;
 

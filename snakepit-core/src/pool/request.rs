@@ -20,9 +20,9 @@ use super::nesting::Scope;
 use super::place::Place;
 use super::refs::Needed;
 use super::retry::{Attempts, Next};
-use super::settings::FAR;
 use super::shared::Shared;
 use super::stream::CallStream;
+use super::time_budget::TimeBudget;
 use super::tools::{Reach, Tool, Toolbox};
 use crate::error::{CallError, Delivery, Rejection, Stage, ToolError};
 use crate::event::EventKind;
@@ -51,21 +51,6 @@ pub struct Request {
     scope: Scope,
     tools: Arc<Toolbox>,
     input: Option<Arc<InputStream>>,
-}
-
-/// How long one call may take.
-#[derive(Clone, Copy)]
-struct Budget {
-    /// When it began.
-    began: Instant,
-    /// When it last asked for a lane.
-    asked: Instant,
-    /// When all of it has to be over.
-    deadline: Instant,
-    /// The time between its begin and that.
-    allowed: Duration,
-    /// Nothing was known of the command when it began: the first worker it gets may have told something since.
-    guessed: bool,
 }
 
 impl Request {
@@ -224,7 +209,7 @@ impl Request {
         match self.begin().await {
             // The stream itself sees to a stop that comes from now on.
             Ok((reply, lease, budget)) => {
-                let Budget {
+                let TimeBudget {
                     deadline, allowed, ..
                 } = budget;
                 let session = self.session.map(|(session, _)| session);
@@ -241,7 +226,7 @@ impl Request {
     }
 
     /// Makes the call up to the first answer of its worker.
-    async fn begin(&self) -> Result<(Reply, Lease, Budget), CallError> {
+    async fn begin(&self) -> Result<(Reply, Lease, TimeBudget), CallError> {
         let mut budget = self.budget(Instant::now());
         let mut attempts = Attempts::default();
         loop {
@@ -255,7 +240,12 @@ impl Request {
     }
 
     /// Runs the call on its lane until it is answered, out of time, or stopped.
-    async fn run(&self, lease: &mut Lease, call: Call, budget: Budget) -> Result<Reply, CallError> {
+    async fn run(
+        &self,
+        lease: &mut Lease,
+        call: Call,
+        budget: TimeBudget,
+    ) -> Result<Reply, CallError> {
         let done = {
             let session = self.session.as_ref().map(|(session, _)| session);
             let mut work = pin!(lease.run(call, session, budget.asked));
@@ -274,29 +264,17 @@ impl Request {
     }
 
     /// The time there is for a call that began then.
-    fn budget(&self, began: Instant) -> Budget {
+    fn budget(&self, began: Instant) -> TimeBudget {
         let said = || self.shared.defaults.timeout(&self.command);
         let known = self.timeout.or_else(said);
-        let timeout = known.unwrap_or(self.shared.settings.request_timeout);
-        let own = began + timeout.min(FAR);
-        // A tool has no more time than the call it works for.
-        let (deadline, allowed) = match self.scope.deadline {
-            Some(outer) if outer < own => (outer, outer.saturating_duration_since(began)),
-            _ => (own, timeout),
-        };
-        Budget {
-            began,
-            asked: began,
-            deadline,
-            allowed,
-            guessed: known.is_none(),
-        }
+        let default = self.shared.settings.request_timeout;
+        TimeBudget::new(began, known, default, self.scope.deadline)
     }
 
     /// Waits for a lane.
     async fn admitted(
         &self,
-        budget: &mut Budget,
+        budget: &mut TimeBudget,
         stream: bool,
     ) -> Result<(Lease, Call), CallError> {
         let args = match &self.args {
@@ -363,14 +341,8 @@ impl Request {
             }
         };
         let mut lease = answer.map_err(|why| self.refused(id, why, *budget, needed.as_ref()))?;
-        if std::mem::take(&mut budget.guessed) {
-            let asked = budget.asked;
-            let told = self.budget(budget.began);
-            *budget = Budget {
-                asked,
-                guessed: false,
-                ..told
-            };
+        if budget.guessed {
+            budget.learn(self.budget(budget.began));
         }
         let session_call = lease.session_call();
         if let Some(needed) = needed {
@@ -394,7 +366,7 @@ impl Request {
     }
 
     /// Whom the call may ask, if there is anything to ask for.
-    fn exchange(&self, budget: Budget) -> Option<Arc<dyn Exchange>> {
+    fn exchange(&self, budget: TimeBudget) -> Option<Arc<dyn Exchange>> {
         let session = self.session.as_ref();
         let tools = Reach {
             own: Arc::clone(&self.tools),
@@ -420,7 +392,7 @@ impl Request {
         &self,
         call: CallId,
         why: Refusal,
-        budget: Budget,
+        budget: TimeBudget,
         needed: Option<&Needed>,
     ) -> CallError {
         let session = self.session.as_ref().map(|(session, _)| session);
@@ -444,7 +416,7 @@ impl Request {
         &self,
         error: CallError,
         attempts: &mut Attempts,
-        budget: &mut Budget,
+        budget: &mut TimeBudget,
     ) -> Result<(), CallError> {
         // The time it ran for is no time it waited.
         budget.asked = Instant::now();
