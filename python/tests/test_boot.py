@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -237,6 +238,42 @@ def test_an_adapter_that_is_not_there_is_named(spec: str, kind: str, text: str) 
     assert failed["kind"] == kind
     assert text in failed["message"]
     assert failed["hint"]
+
+
+def test_a_near_file_and_a_near_class_are_suggested(boot: Start, tmp_path: Path) -> None:
+    source = """
+        from decimal import Decimal
+        from snakepit_bridge import BaseAdapter, tool
+
+        class Auction(BaseAdapter):
+            @tool
+            def bid(self): pass
+    """
+    failed = boot(source, ":Auctoin").failed()
+    assert failed["message"].endswith("has no class Auctoin; did you mean Auction?")
+    assert failed["hint"] == "its classes: Auction", "not those it imports"
+    (tmp_path / "auction.py").touch()
+    with Host(str(tmp_path / "auktion.py")) as host:
+        assert host.failed()["hint"] == "did you mean %r?" % str(tmp_path / "auction.py")
+    with Host(str(tmp_path / "gone" / "auction.py")) as host:
+        assert "no folder" in host.failed()["hint"]
+
+
+def test_of_several_adapters_in_a_file_one_has_to_be_named(boot: Start) -> None:
+    source = """
+        from snakepit_bridge import BaseAdapter, tool
+
+        class A(BaseAdapter):
+            @tool
+            def a(self): pass
+
+        class B(BaseAdapter):
+            @tool
+            def b(self): pass
+    """
+    failed = boot(source).failed()
+    assert failed["kind"] == "adapter_invalid"
+    assert failed["hint"].startswith("name one of its classes, as in `adapter_under_test.py:A` (it has A, B)")
 
 
 def test_a_missing_preload_is_an_import_failure(boot: Start) -> None:

@@ -128,6 +128,16 @@ def test_a_session_keeps_a_dict_of_its_own(worker: Start) -> None:
     assert it.states == [], "nobody saves it"
 
 
+def test_what_is_no_item_cannot_be_kept(worker: Start) -> None:
+    it = worker("""
+        from snakepit_bridge import context
+
+        def wrong():
+            context.state.items_left = 1
+    """)
+    assert it.fail("wrong", session="a")["type"] == "AttributeError"
+
+
 def test_no_thread_sees_a_call_in_the_session_of_another(worker: Start) -> None:
     it = worker(WATCHED)
     assert it.call("watch", session="first") == "first"

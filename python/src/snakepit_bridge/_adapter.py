@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -63,7 +64,7 @@ def present(module: ModuleType, owner: type | None, location: str, arguments: Ma
         commands = _checked(module_commands, module, location)
         subject = getattr(module, "setup", None)
     if not commands and not hasattr(owner, "execute_tool"):
-        raise _invalid("%s offers no command" % _called(location, owner), _hint(module))
+        raise _invalid("%s offers no command" % _called(location, owner), _hint(location, module))
     _check_arguments(location, owner, subject, arguments)
     return Adapter(module, owner, commands, arguments)
 
@@ -171,7 +172,7 @@ def _is_prefix(missing: str | None, name: str) -> bool:
 def _import_file(location: str) -> ModuleType:
     path = os.path.abspath(location)
     if not os.path.isfile(path):
-        raise AdapterError(error_of("adapter_not_found", "there is no file %r" % path, "is the path right?"))
+        raise AdapterError(error_of("adapter_not_found", "there is no file %r" % path, _near_file(path)))
     name = os.path.splitext(os.path.basename(path))[0]
     existing = sys.modules.get(name)
     if existing is not None:
@@ -193,6 +194,18 @@ def _import_file(location: str) -> ModuleType:
     return module
 
 
+def _near_file(path: str) -> str:
+    folder, name = os.path.split(path)
+    try:
+        files = [each for each in os.listdir(folder) if each.endswith(".py")]
+    except OSError:
+        return "there is no folder %r either" % folder
+    near = difflib.get_close_matches(name, files, 1)
+    if near:
+        return "did you mean %r?" % os.path.join(folder, near[0])
+    return "is the path right? A relative one begins where snakepit was started, or at the configuration's folder"
+
+
 def _import_hint(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return "install it for %s, or point the pool at the interpreter that has it" % sys.executable
@@ -204,14 +217,11 @@ def _import_hint(error: BaseException) -> str | None:
 def _named_class(module: ModuleType, name: str, location: str) -> type:
     found = getattr(module, name, None)
     if found is None:
-        classes = sorted(key for key, value in vars(module).items() if isinstance(value, type))
-        raise AdapterError(
-            error_of(
-                "adapter_not_found",
-                "%s has no class %s" % (location, name),
-                "its classes: " + ", ".join(classes) if classes else "it has no classes at all",
-            )
-        )
+        classes = _own_classes(module)
+        near = difflib.get_close_matches(name, classes, 1)
+        message = "%s has no class %s" % (location, name) + ("; did you mean %s?" % near[0] if near else "")
+        hint = "its classes: " + ", ".join(classes) if classes else "it has no classes at all"
+        raise AdapterError(error_of("adapter_not_found", message, hint))
     if not isinstance(found, type):
         raise _invalid("%s:%s is not a class" % (location, name), "name a class, or only the module")
     return found
@@ -221,12 +231,21 @@ def _called(location: str, owner: type | None) -> str:
     return location if owner is None else "class %s of %s" % (owner.__name__, location)
 
 
-def _hint(module: ModuleType) -> str:
-    classes = [
-        key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__
-    ]
+def _own_classes(module: ModuleType) -> list[str]:
+    """The names of classes the module defines, and did not import."""
+    members = vars(module).items()
+    return sorted(key for key, value in members if isinstance(value, type) and value.__module__ == module.__name__)
+
+
+def _hint(location: str, module: ModuleType) -> str:
+    classes = _own_classes(module)
     if len(classes) > 1:
-        return "%s; or name one of its classes: %s" % (_TOOL_HINT, ", ".join(classes))
+        return "name one of its classes, as in `%s:%s` (it has %s); or %s" % (
+            os.path.basename(location),
+            classes[0],
+            ", ".join(classes),
+            _TOOL_HINT,
+        )
     return _TOOL_HINT
 
 

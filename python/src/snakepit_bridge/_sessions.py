@@ -28,6 +28,8 @@ class SessionState(Dict[str, Any]):
     All lanes of a worker see the same one. It is as safe to share between threads as any dict is.
     """
 
+    __slots__ = ("__weakref__",)  # an attribute would be kept, but is no item, and so is not saved
+
 
 class SessionStateError(RuntimeError):
     """There is no `context.state`: the call belongs to no session, or its worker can keep none."""

@@ -246,7 +246,7 @@ impl CallError {
                 "all lanes stayed busy: raise `pool_size`, or `queue_timeout` if waiting is fine".into()
             }
             Self::TimedOut { .. } => {
-                "raise the call's timeout, that of its `@tool`, or `request_timeout`; the command was interrupted".into()
+                "raise the call's timeout, that of its `@tool`, or `request_timeout`; the command is interrupted".into()
             }
             Self::WorkerLost(report) => return report.hint(),
             Self::Poisoned { .. } => {
