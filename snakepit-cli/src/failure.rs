@@ -164,6 +164,7 @@ mod tests {
             (remote(RemoteKind::NotKept), Exit::Usage),
             (
                 CallError::TimedOut {
+                    command: "x".to_owned(),
                     stage: Stage::Queue,
                     after,
                 },
@@ -171,6 +172,7 @@ mod tests {
             ),
             (
                 CallError::TimedOut {
+                    command: "x".to_owned(),
                     stage: Stage::Run,
                     after,
                 },

@@ -111,7 +111,7 @@ fn a_command_that_takes_too_long_is_interrupted() {
         .exits(4)
         .prints("")
         .says(&[
-            "error[call.timeout]: timed out after 500ms running",
+            "error[call.timeout]: `wait_for_ever` timed out after 500ms running",
             "hint: ",
         ]);
 }

@@ -101,8 +101,10 @@ pub enum CallError {
         reason: Rejection,
     },
     /// The time ran out.
-    #[error("timed out after {after:?} {stage}")]
+    #[error("`{command}` timed out after {after:?} {stage}")]
     TimedOut {
+        /// The command.
+        command: String,
         /// What the call was doing.
         stage: Stage,
         /// The limit that ran out.

@@ -156,14 +156,20 @@ impl Shared {
     }
 
     /// The error a refused caller gets.
-    pub(super) fn refused(&self, why: Refusal, session: Option<&SessionId>) -> CallError {
+    pub(super) fn refused(
+        &self,
+        command: &str,
+        why: Refusal,
+        session: Option<&SessionId>,
+    ) -> CallError {
         let state = self.state.lock();
-        let timed_out = CallError::TimedOut {
+        let timed_out = || CallError::TimedOut {
+            command: command.to_owned(),
             stage: Stage::Queue,
             after: self.settings.queue_timeout,
         };
         let reason = match why {
-            Refusal::QueueTimeout => return timed_out,
+            Refusal::QueueTimeout => return timed_out(),
             Refusal::QueueFull => Rejection::QueueFull {
                 limit: self.settings.queue_size,
             },
@@ -200,7 +206,7 @@ impl Shared {
                     }
                 }
                 // Workers died before they were of use, or launches work again meanwhile: waiting longer may help.
-                _ => return timed_out,
+                _ => return timed_out(),
             },
         };
         CallError::Rejected {

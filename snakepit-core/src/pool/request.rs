@@ -257,6 +257,7 @@ impl Request {
             Ok(Err(stop)) if lease.is_used() => Err(stop.error(Stage::Run)),
             Ok(Err(stop)) => Err(stop.error(Stage::Queue)),
             Err(_elapsed) => Err(CallError::TimedOut {
+                command: self.command.to_string(),
                 stage: Stage::Run,
                 after: budget.allowed,
             }),
@@ -398,7 +399,7 @@ impl Request {
         let session = self.session.as_ref().map(|(session, _)| session);
         let mut error = match needed {
             Some(needed) if why == Refusal::WorkerGone => CallError::Ref(self.shared.left(needed)),
-            _ => self.shared.refused(why, session),
+            _ => self.shared.refused(&self.command, why, session),
         };
         if let CallError::TimedOut { after, .. } = &mut error {
             let left = budget.deadline.saturating_duration_since(budget.asked);

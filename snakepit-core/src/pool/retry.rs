@@ -134,6 +134,7 @@ mod tests {
     #[test]
     fn a_call_that_may_have_run_once_is_not_said_never_to_have_run() {
         let timeout = || CallError::TimedOut {
+            command: "f".to_owned(),
             stage: Stage::Queue,
             after: std::time::Duration::ZERO,
         };

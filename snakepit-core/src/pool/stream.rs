@@ -86,6 +86,7 @@ impl<T> CallStream<T> {
 
     fn expire(&mut self) -> CallError {
         self.give_up(CallError::TimedOut {
+            command: self.control.command.to_string(),
             stage: Stage::Run,
             after: self.timeout,
         })

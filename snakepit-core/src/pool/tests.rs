@@ -99,7 +99,7 @@ async fn a_wanted_exit_is_not_the_last_loss() {
 #[tokio::test]
 async fn an_open_pool_never_says_that_it_is_closed() {
     let pool = started(&FakeProfile::new(), 1).await;
-    let refused = |why| pool.shared.refused(why, None);
+    let refused = |why| pool.shared.refused("f", why, None);
     let error = refused(Refusal::Unavailable);
     assert!(
         matches!(
