@@ -38,9 +38,9 @@ pub(crate) fn run(setup: &Setup, pool: &Pool, report: &mut Report) -> Result<()>
         "a call that asks one tool / a call that does nothing",
         &asking,
         &nothing,
-        Bar::None,
+        Bar::AtMost(2.2),
     );
-    // The bar is for the round trip of a question: there and back, without the call around it.
+    // The round trip of a question alone, there and back, without the call around it.
     report.ratio(
         "of it the question / a call that does nothing",
         &first,
