@@ -141,6 +141,11 @@ def test_a_context_is_an_item_of_its_call_or_follows_it(it: Any, text: bytes) ->
     assert it.finish(78).json[:4] == [78, "context", "s-1", "00-ab"]
 
 
+def test_space_after_a_call_is_no_context(it: Any) -> None:
+    it.lanes[0].send(wire.CALL, b'["context"] \n', 78)
+    assert it.finish(78).json[:4] == [78, "context", None, None]
+
+
 @pytest.mark.parametrize("context", [b"{", b"[]", b"]"])
 def test_a_context_that_is_none_is_noticed_by_those_who_ask(it: Any, context: bytes) -> None:
     it.lanes[0].send(wire.CALL, b'["echo"]' + context, 78)

@@ -225,9 +225,12 @@ impl SessionKeeper for Shared {
         let size = saved.as_ref().map_or(0, Bytes::len);
         let mut state = self.state.lock();
         let kept = state.sched.save_session(number, origin, version, saved);
+        let Kept::TooLarge(limit) = kept else {
+            return;
+        };
         let session = state.sched.session_name(number);
         drop(state);
-        if let (Kept::TooLarge(limit), Some(session)) = (kept, session) {
+        if let Some(session) = session {
             let text = format!(
                 "session `{session}` leaves {size} bytes, over `session_state_limit` ({limit} bytes): it cannot be handed over"
             );

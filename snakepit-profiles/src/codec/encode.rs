@@ -36,13 +36,12 @@ impl CallContext<'_> {
         self.input.is_some() || self.keep || matches!(self.state, Some((_, Some(_))))
     }
 
-    /// Whether there is anything to say, beside the deadline.
-    fn is_said(&self) -> bool {
+    /// Whether there is anything for the command to ask for, beside the deadline.
+    fn describes_call(&self) -> bool {
         self.session.is_some()
             || self.state.is_some()
             || self.traceparent.is_some()
             || self.depth > 0
-            || self.concerns_lane()
     }
 }
 
@@ -129,7 +128,7 @@ impl Encoder<'_> {
             self.context(context);
         }
         self.out.push(b']');
-        if !concerns_lane && context.is_said() {
+        if !concerns_lane && context.describes_call() {
             self.context(context);
         }
         Ok(())

@@ -72,18 +72,9 @@ pub(super) fn read(line: &str) -> Result<Entry, Failure> {
     Ok(Entry::Call { command, args })
 }
 
-/// The order of this name, had it been written with its colon.
-pub(super) fn order(name: &str) -> Option<&'static str> {
-    [
-        ":help",
-        ":commands",
-        ":session",
-        ":reload",
-        ":quit",
-        ":exit",
-    ]
-    .into_iter()
-    .find(|order| order[1..] == *name)
+/// Whether this would be an order, had it been written with a colon.
+pub(super) fn is_order(name: &str) -> bool {
+    read(&format!(":{name}")).is_ok()
 }
 
 /// Whether all of it is one JSON value, which may have spaces in it. No pair begins like one.

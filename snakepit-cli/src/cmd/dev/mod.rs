@@ -188,14 +188,12 @@ async fn call(
     args: &Args,
     request: Request,
 ) -> Result<Reader, Failure> {
-    let failed = |error| match entry::order(command) {
-        Some(order) if is_unknown(&error) => Failure::usage(
-            format!("there is no command `{command}`"),
-            Some(format!(
-                "write `{order}` for what `snakepit dev` does itself"
-            )),
-        ),
-        _ => Failure::call(command, args, error),
+    let failed = |error| {
+        if is_unknown(&error) && entry::is_order(command) {
+            let hint = format!("write `:{command}` for what `snakepit dev` does itself");
+            return Failure::usage(format!("there is no command `{command}`"), Some(hint));
+        }
+        Failure::call(command, args, error)
     };
     let streams = |known: &snakepit_core::Command| known.name == command && known.stream;
     if !pool.commands().iter().any(streams) {
